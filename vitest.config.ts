@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+const everywhere = ["packages/*/src/**", "lab/src/**", "e2e/src/**"];
+
+/** unit: anywhere. kernel: needs root and Linux, makes its own namespaces. lab: needs QEMU and BIRD as well. */
+export default defineConfig({
+  test: {
+    pool: "forks",
+    globalSetup: ["./scripts/leftovers.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: everywhere.map((d) => `${d}/*.test.ts`),
+          exclude: ["**/*.kernel.test.ts", "**/*.lab.test.ts", "**/node_modules/**", "**/dist/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "kernel",
+          include: everywhere.map((d) => `${d}/*.kernel.test.ts`),
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "lab",
+          include: everywhere.map((d) => `${d}/*.lab.test.ts`),
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
