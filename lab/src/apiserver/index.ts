@@ -1,0 +1,1 @@
+export type { ApiServer, ApiServerOptions, Clock, Subject } from "./server.ts";
