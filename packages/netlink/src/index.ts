@@ -1,1 +1,68 @@
-export {};
+/**
+ * Linux kernel sockets for Node.js: rtnetlink, network namespaces, packet sockets with BPF filters, connection tracking, sysctl.
+ *
+ * @packageDocumentation
+ */
+export type { BpfInstruction } from "./bpf.ts";
+export { monotonicNow } from "./clock.ts";
+export type {
+  Conntrack,
+  ConntrackEntry,
+  ConntrackFilter,
+  ConntrackOptions,
+  ConntrackTuple,
+} from "./conntrack.ts";
+export { NetlinkError, type NetlinkErrorCode, type NetlinkErrorDetails } from "./error.ts";
+export type {
+  InterfaceAddress,
+  InterfaceAddresses,
+  InterfaceAddressFilter,
+  InterfaceAddressSpec,
+} from "./interface-address.ts";
+export type { Family } from "./ip.ts";
+export type {
+  BridgePort,
+  BridgeSpec,
+  DummySpec,
+  Link,
+  LinkChange,
+  LinkFilter,
+  LinkProperties,
+  LinkSelector,
+  LinkSpec,
+  Links,
+  OperState,
+  TunTapSpec,
+  VethSpec,
+} from "./link.ts";
+export type {
+  Neighbour,
+  NeighbourFilter,
+  NeighbourKey,
+  NeighbourSpec,
+  NeighbourState,
+  Neighbours,
+} from "./neighbour.ts";
+export { type NamespaceSource, NetworkNamespace } from "./network-namespace.ts";
+export type {
+  Frame,
+  FrameHandlers,
+  PacketDirection,
+  PacketSocketOptions,
+} from "./packet-socket.ts";
+export { PacketSocket } from "./packet-socket.ts";
+export type {
+  NextHop,
+  Route,
+  RouteChange,
+  RouteFilter,
+  RouteKey,
+  RouteSpec,
+  Routes,
+  RouteType,
+  Scope,
+} from "./route.ts";
+export type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./route-event.ts";
+export { RouteSocket, type RouteSocketOptions } from "./route-socket.ts";
+export type { Rule, RuleAction, RuleSpec, Rules } from "./rule.ts";
+export { readSysctl, type SysctlOptions, writeSysctl } from "./sysctl.ts";

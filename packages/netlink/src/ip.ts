@@ -1,0 +1,2 @@
+/** IP version. */
+export type Family = 4 | 6;

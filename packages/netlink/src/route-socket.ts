@@ -1,0 +1,45 @@
+import { NetlinkError } from "./error.ts";
+import type { InterfaceAddresses } from "./interface-address.ts";
+import type { Links } from "./link.ts";
+import type { Neighbours } from "./neighbour.ts";
+import type { NetworkNamespace } from "./network-namespace.ts";
+import type { Routes } from "./route.ts";
+import type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./route-event.ts";
+import type { Rules } from "./rule.ts";
+
+export interface RouteSocketOptions {
+  /** Namespace whose network it shows and changes. Default: the calling thread's. May be closed after opening. */
+  readonly netns?: NetworkNamespace;
+  /** Longest wait for one answer of the kernel, milliseconds. Default 5000. */
+  readonly deadline?: number;
+}
+
+/**
+ * The kernel's links, addresses, routes, neighbours and rules of one namespace. All calls are synchronous: the kernel answers within
+ * microseconds. Every failure is a `NetlinkError`.
+ */
+export interface RouteSocket extends Disposable {
+  readonly links: Links;
+  readonly addresses: InterfaceAddresses;
+  readonly routes: Routes;
+  readonly neighbours: Neighbours;
+  readonly rules: Rules;
+  /** `ip monitor`: decoded changes on the main thread, in order, beginning with a `resync`. */
+  subscribe(
+    groups: readonly EventGroup[],
+    onEvent: (event: RouteEvent) => void,
+    options?: SubscribeOptions,
+  ): Subscription;
+  close(): void;
+}
+
+export const RouteSocket = {
+  /** Opens a socket. `Denied` without CAP_NET_ADMIN is reported by the first change, not here. */
+  open(options: RouteSocketOptions = {}): RouteSocket {
+    throw new NetlinkError({
+      code: "Unsupported",
+      operation: "open route socket",
+      object: `${options.netns?.path}`,
+    });
+  },
+};
