@@ -1,1 +1,4 @@
-export {};
+export * from "./errors.ts";
+export * from "./resources.ts";
+export * from "./store.ts";
+export * from "./workload-types.ts";

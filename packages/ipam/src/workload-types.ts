@@ -1,0 +1,99 @@
+import type { Family } from "./resources.ts";
+
+/** The pod a request is made for. `uid` and `creationTimestamp` (RFC 3339) decide who is newer. */
+export interface PodIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly creationTimestamp: string;
+}
+
+/** The VM behind a pod, as verified by `@fairlead/kubevirt`. Without `vmUid` it is a VMI that no VirtualMachine owns. */
+export interface VmIdentity {
+  readonly name: string;
+  readonly vmUid?: string | undefined;
+  readonly vmiUid: string;
+}
+
+export interface WorkloadRequest {
+  /** CNI network name; part of the handle. `""` stands for `k8s-pod-network`. */
+  readonly network: string;
+  readonly containerId: string;
+  readonly node: string;
+  readonly nodeLabels?: Readonly<Record<string, string>> | undefined;
+  readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
+  readonly pod: PodIdentity;
+  readonly vm?:
+    | (VmIdentity & {
+        /** `target`: the pod carries the label of a migration job. */
+        readonly role: "active" | "target";
+        readonly migrationUid?: string | undefined;
+      })
+    | undefined;
+  readonly families: readonly Family[];
+  /** Pool names or CIDRs. Absent: every pool whose selectors match. */
+  readonly pools?:
+    | { readonly 4?: readonly string[] | undefined; readonly 6?: readonly string[] | undefined }
+    | undefined;
+  /** Static addresses, at most one per family. */
+  readonly addresses?: readonly string[] | undefined;
+  /** Static MAC. Remembered with a VM's addresses. */
+  readonly mac?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WorkloadAddress {
+  readonly address: string;
+  readonly family: Family;
+  /** Prefix length of the block the address is from. */
+  readonly blockPrefixLength: number;
+}
+
+export interface WorkloadAssignment {
+  readonly addresses: readonly WorkloadAddress[];
+  readonly handle: string;
+  /** `sole`: an ordinary pod. `alternate`: a migration target; it must not attract traffic yet. */
+  readonly owner: "active" | "alternate" | "sole";
+  /** The addresses existed before this request. */
+  readonly reused: boolean;
+  /** The VM's static MAC, from this request or remembered from an earlier one. */
+  readonly mac?: string;
+}
+
+export interface WorkloadRelease {
+  readonly network: string;
+  readonly containerId: string;
+  readonly node: string;
+  /** `uid` may be unknown (`""`) when only the container runtime still knows the pod. */
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined };
+  /** Known and verified VM; `deleting`: its VirtualMachine (or ownerless VMI) has a deletion timestamp or is gone. */
+  readonly vm?: (VmIdentity & { readonly deleting: boolean }) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WorkloadReleaseResult {
+  /** Addresses that are free again. */
+  readonly released: readonly string[];
+  /** Addresses of a VM that stay reserved for it. */
+  readonly kept: readonly string[];
+}
+
+export interface PromoteRequest {
+  readonly network: string;
+  readonly vm: { readonly namespace: string; readonly name: string };
+  /** The migration target. */
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined };
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Workloads {
+  /**
+   * The addresses of a pod, or of the VM in it. Calling again with the same request gives the same addresses.
+   * @throws IpamError
+   */
+  assign(request: WorkloadRequest): Promise<WorkloadAssignment>;
+  /** Gives a pod's addresses back; for a VM only its ownership, until the VM is being deleted and nobody else owns them. */
+  release(request: WorkloadRelease): Promise<WorkloadReleaseResult>;
+  /** The migration target has taken over: alternate owner becomes active owner, on every address. Idempotent. */
+  promote(request: PromoteRequest): Promise<void>;
+}
