@@ -1,1 +1,10 @@
-export {};
+export * from "./client.ts";
+export * from "./core/index.ts";
+export * from "./error.ts";
+export * from "./kind.ts";
+export * from "./kinds.ts";
+export * from "./kubevirt/index.ts";
+export * from "./object.ts";
+export type * from "./resources/index.ts";
+export { type Checked, describeProblems, type Problem, problemsOf, type Schema } from "./schema.ts";
+export * from "./view.ts";

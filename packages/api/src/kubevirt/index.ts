@@ -1,0 +1,3 @@
+export * from "./virtual-machine.ts";
+export * from "./virtual-machine-instance.ts";
+export * from "./virtual-machine-instance-migration.ts";
