@@ -1,0 +1,46 @@
+/** What was seen of one migration, from independent places; times in milliseconds of CLOCK_MONOTONIC. */
+import type { Recording } from "../probe/recording.ts";
+import type { Window } from "../probe/statistics.ts";
+
+/** One change of a route to the VM, as a kernel told its listeners. */
+export interface RouteChange {
+  readonly at: number;
+  /** The node or router in whose kernel it happened. */
+  readonly where: string;
+  readonly family: 4 | 6;
+  readonly change: "added" | "removed";
+  readonly metric: number;
+  /** `workload`: to the local guest (route protocol 80). `bgp`: installed by BIRD. */
+  readonly origin: "workload" | "bgp" | "other";
+  /** Next hop, for routes to another node. */
+  readonly gateway?: string;
+}
+
+/** QEMU's own account. */
+export interface GuestPause {
+  /** The source's virtual processors stopped. */
+  readonly stoppedAt: number;
+  /** The target's virtual processors run. */
+  readonly resumedAt: number;
+  /** `downtime` of query-migrate. */
+  readonly downtimeMs: number;
+  /** `total-time` of query-migrate. */
+  readonly totalMs: number;
+}
+
+/** Everything known about one migration before it is judged. */
+export interface MigrationObservation {
+  readonly from: string;
+  readonly to: string;
+  readonly requestedAt: number;
+  readonly guest: GuestPause;
+  readonly announcement?: { readonly kind: "rarp" | "garp" | "na"; readonly at: number };
+  /** The target's kernel acknowledged the VM's policy. */
+  readonly policyReadyAt?: number;
+  readonly routes: readonly RouteChange[];
+  /** Addresses of the target node, to recognise it as a next hop. */
+  readonly targetAddresses: readonly string[];
+  readonly recordings: readonly Recording[];
+  /** The part of the recordings that belongs to this migration. */
+  readonly window: Window;
+}
