@@ -1,1 +1,8 @@
-export {};
+export { type Bird, type BirdOptions, createBird } from "./bird.ts";
+export { type BirdConfiguration, birdConfiguration } from "./configuration.ts";
+export { BgpError, type BgpErrorCode } from "./errors.ts";
+export * from "./priority.ts";
+export type { Session } from "./session.ts";
+export { sessionsOf } from "./session.ts";
+export type * from "./speaker.ts";
+export type { BirdStatus, ProtocolStatus, RouteEntry } from "./status.ts";

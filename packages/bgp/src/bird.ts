@@ -1,0 +1,135 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { readConfig, stageConfig } from "./configFile.ts";
+import { ControlConnection } from "./control.ts";
+import { BgpError } from "./errors.ts";
+import type { ReplyLine } from "./reply.ts";
+import { parseProtocols, parseRoutes, parseStatus } from "./replyParser.ts";
+import type { BirdStatus, RouteEntry } from "./status.ts";
+
+export interface BirdOptions {
+  /** BIRD's control socket, for example `/run/fairlead/bird.ctl`. */
+  readonly controlSocket: string;
+  /** The file BIRD reads, for example `/var/lib/fairlead/bird.conf`. BIRD must see it under the same path. */
+  readonly configFile: string;
+  /** Milliseconds for one command. Default 5000. */
+  readonly timeout?: number;
+}
+
+/** A BIRD process, reached through its control socket. */
+export interface Bird {
+  /**
+   * Puts a configuration in force: has BIRD check it, replaces the file atomically, reconfigures, and resolves when BIRD runs
+   * with it (`applied`, or `unchanged` when it already did). When BIRD does not run, the file is replaced (`written`) and BIRD
+   * will start with it. Calls take effect one after the other.
+   *
+   * @throws BgpError `Rejected` with the position when BIRD refuses it; file and BIRD stay as they were.
+   */
+  apply(configuration: string, signal?: AbortSignal): Promise<"applied" | "unchanged" | "written">;
+  /** @throws BgpError `Unreachable` when BIRD does not run. */
+  status(signal?: AbortSignal): Promise<BirdStatus>;
+  /** Routes of both families, or those for exactly this network. */
+  routes(network?: string, signal?: AbortSignal): Promise<readonly RouteEntry[]>;
+  close(): void;
+}
+
+/** BIRD's reply codes this client acts on (BIRD: `doc/reply_codes`). */
+const code = {
+  reconfigured: 3,
+  reconfiguring: 4,
+  networkNotFound: 8001,
+  configurationError: 8002,
+} as const;
+
+/** Opens no connection yet: BIRD may start later. */
+export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdOptions): Bird {
+  const control = new ControlConnection(controlSocket, timeout);
+  let running: string | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  async function settled(signal: AbortSignal | undefined): Promise<void> {
+    const deadline = AbortSignal.timeout(timeout);
+    for (;;) {
+      const lines = await control.command("show status", signalOption(signal));
+      if (parseStatus(lines).state !== "reconfiguring") return;
+      if (deadline.aborted)
+        throw new BgpError("Timeout", `BIRD is still reconfiguring after ${timeout} ms; look at its log`);
+      await delay(2, undefined, signalOption(signal));
+    }
+  }
+
+  async function configure(command: string, signal: AbortSignal | undefined) {
+    const lines = await control.command(command, {
+      ...signalOption(signal),
+      expected: [code.configurationError],
+    });
+    const error = lines.find((line) => line.code === code.configurationError);
+    if (error !== undefined) throw rejection(error);
+    return lines;
+  }
+
+  async function apply(configuration: string, signal?: AbortSignal) {
+    const present = await readConfig(configFile);
+    const reachable = await control.command("show status", signalOption(signal)).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof BgpError && (error.code === "Unreachable" || error.code === "Closed"))
+          return false;
+        throw error;
+      },
+    );
+    if (!reachable) running = undefined;
+    if (reachable && running === configuration && present === configuration) return "unchanged";
+    const staged = await stageConfig(configFile, configuration);
+    try {
+      if (reachable) await configure(`configure check "${staged.path}"`, signal);
+      await staged.commit();
+    } catch (error) {
+      await staged.discard();
+      throw error;
+    }
+    if (!reachable) return "written";
+    running = undefined;
+    const lines = await configure("configure", signal);
+    if (!lines.some((line) => line.code === code.reconfigured)) await settled(signal);
+    running = configuration;
+    return "applied";
+  }
+
+  return {
+    apply(configuration, signal) {
+      const result = turn.then(() => apply(configuration, signal));
+      turn = result.catch(() => undefined);
+      return result;
+    },
+    async status(signal) {
+      const status = parseStatus(await control.command("show status", signalOption(signal)));
+      const protocols = parseProtocols(await control.command("show protocols all", signalOption(signal)));
+      return { ...status, protocols };
+    },
+    async routes(network, signal) {
+      if (network !== undefined && !/^[0-9a-fA-F.:/]+$/.test(network))
+        throw new TypeError(`${JSON.stringify(network)} is not a network`);
+      const lines = await control.command(`show route ${network === undefined ? "" : `${network} `}all`, {
+        ...signalOption(signal),
+        expected: [code.networkNotFound],
+      });
+      return parseRoutes(lines);
+    },
+    close: () => control.close(),
+  };
+}
+
+function signalOption(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+/** BIRD says `file:line:column message`. */
+function rejection(line: ReplyLine): BgpError {
+  const match = /:(\d+):(\d+) (.*)$/.exec(line.text);
+  const position = match === null ? undefined : { line: Number(match[1]), column: Number(match[2]) };
+  return new BgpError(
+    "Rejected",
+    `BIRD refuses the configuration: ${match?.[3] ?? line.text}${position ? ` (line ${position.line})` : ""}; the previous one stays in force`,
+    position === undefined ? {} : { position },
+  );
+}

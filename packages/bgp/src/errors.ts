@@ -1,0 +1,32 @@
+/**
+ * `Unreachable`: BIRD does not run or its control socket is elsewhere. `Rejected`: BIRD refused the configuration (`line` says where).
+ * `Timeout`: BIRD did not answer before the deadline. `Closed`: the connection ended in the middle of a reply; the call may be
+ * repeated. `CommandFailed`: BIRD refused a command. `UnexpectedReply`: an answer that is not BIRD's line protocol.
+ * `FileSystem`: the configuration file could not be written.
+ */
+export type BgpErrorCode =
+  | "Unreachable"
+  | "Rejected"
+  | "Timeout"
+  | "Closed"
+  | "CommandFailed"
+  | "UnexpectedReply"
+  | "FileSystem";
+
+/** Every error of this package. The message ends with what to do next. */
+export class BgpError extends Error {
+  override readonly name = "BgpError";
+  readonly code: BgpErrorCode;
+  /** Where BIRD stumbled, when `code` is `Rejected`. Lines and columns count from 1. */
+  readonly position?: { readonly line: number; readonly column?: number };
+
+  constructor(
+    code: BgpErrorCode,
+    message: string,
+    options: { cause?: unknown; position?: { line: number; column?: number } } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    if (options.position) this.position = options.position;
+  }
+}

@@ -1,0 +1,34 @@
+/** BIRD as it describes itself. */
+export interface BirdStatus {
+  /** For example `2.0.12`. */
+  readonly version: string;
+  readonly routerId: string;
+  readonly state: "running" | "reconfiguring" | "recovering" | "stopping";
+  readonly protocols: readonly ProtocolStatus[];
+}
+
+export interface ProtocolStatus {
+  readonly name: string;
+  /** `BGP`, `Kernel`, `Static`, ... */
+  readonly type: string;
+  readonly up: boolean;
+  /** As BIRD prints it: `Established`, `Active`, `Connect`, ... Empty for other protocols than BGP. */
+  readonly info: string;
+  /** Of a BGP session. */
+  readonly neighbour?: { readonly address: string; readonly asNumber: number };
+  /** Routes of all channels together. */
+  readonly routes?: { readonly imported: number; readonly exported: number };
+}
+
+/** One route of BIRD's table. */
+export interface RouteEntry {
+  readonly network: string;
+  readonly primary: boolean;
+  readonly protocol: string;
+  readonly preference: number;
+  readonly via?: string;
+  readonly interface?: string;
+  readonly localPreference?: number;
+  readonly kernelMetric?: number;
+  readonly communities: readonly string[];
+}
