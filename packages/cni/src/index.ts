@@ -1,1 +1,45 @@
-export {};
+/**
+ * The CNI plug-in of Fairlead: the protocol, ADD, DEL, CHECK, GC and STATUS over components given by interface, the server the
+ * messenger talks to, and the wiring of a pod.
+ *
+ * @packageDocumentation
+ */
+export { type AddressWishes, type Annotations, readWishes } from "./annotations.ts";
+export type { Attachment, AttachmentKey, AttachmentStep, AttachmentStore } from "./attachment.ts";
+export { openAttachmentFiles } from "./attachment-files.ts";
+export { type Cni, createCni } from "./cni.ts";
+export type {
+  CniComponents,
+  DepartingWorkload,
+  Endpoints,
+  Identity,
+  Log,
+  PodAnnotator,
+  Readiness,
+  Workload,
+} from "./components.ts";
+export { type NetworkConfig, parseConfig } from "./config.ts";
+export { removeEndpointStatus, statusFileName, writeEndpointStatus } from "./endpoint-status.ts";
+export { CniError, type CniErrorCode, type CniErrorResult, cniErrorNumbers } from "./error.ts";
+export {
+  type Answer,
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  FrameError,
+} from "./frame.ts";
+export { gateway4, gateway6, hostInterfaceName, hostMac, vmMac } from "./interface-name.ts";
+export { buildMessenger, installMessenger, messengerNames } from "./messenger.ts";
+export {
+  type CniRequest,
+  type Command,
+  type PodReference,
+  parseRequest,
+  type RawRequest,
+} from "./request.ts";
+export { addressesOf, asHostPrefix, type CniResult, formatResult, type WiredInterface } from "./result.ts";
+export { type CniServer, type CniServerOptions, serveCni } from "./server.ts";
+export { type Part, parts, type Timing } from "./timing.ts";
+export { type CniVersion, parseVersion, supportedVersions } from "./version.ts";
+export type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";

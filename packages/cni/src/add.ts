@@ -1,0 +1,197 @@
+import type { WorkloadAssignment, WorkloadRequest } from "@fairlead/ipam";
+import { type AddressWishes, readWishes } from "./annotations.ts";
+import type { Attachment } from "./attachment.ts";
+import type { CniComponents, Workload } from "./components.ts";
+import { supersededBy, takeBack } from "./del.ts";
+import { writeEndpointStatus } from "./endpoint-status.ts";
+import { asAddressError, CniError } from "./error.ts";
+import { hostInterfaceName, vmMac } from "./interface-name.ts";
+import type { CniRequest } from "./request.ts";
+import type { WiredInterface } from "./result.ts";
+import { startStopwatch } from "./timing.ts";
+
+/** How long ADD waits for policy when the configuration says 0, in seconds: the transaction itself takes milliseconds. */
+const shortPolicyWait = 5;
+
+/**
+ * ADD: identity, addresses, then wiring and policy side by side. Each step is written to the attachment store before its
+ * effect, and whatever fails after the first is taken back, so that a second ADD or a DEL meets no surprise.
+ *
+ * Policy that is late: the interface passes nothing until it is there, so an ordinary pod is reported as added with a
+ * warning. A migration target is refused (error 11, the runtime tries again): its guest must not arrive behind a wall.
+ */
+export async function add(
+  components: CniComponents,
+  request: CniRequest & { pod: NonNullable<CniRequest["pod"]> },
+  signal: AbortSignal,
+): Promise<WiredInterface> {
+  const { log, attachments, endpoints } = components;
+  const watch = startStopwatch(request.startedAt);
+  const workload = await watch.time("identity", () => components.identity.arriving(request.pod, signal));
+  const wishes = readWishes(workload.podAnnotations, workload.namespaceAnnotations, request.config);
+  const earlier = supersededBy(attachments, request);
+  for (const old of earlier) endpoints.remove(old);
+
+  const generation = 1 + Math.max(0, ...earlier.map((old) => old.generation));
+  let attachment = claim(request, workload, generation);
+  attachments.put(attachment);
+  try {
+    const assignment = await watch.time("ipam", () => assign(components, request, workload, wishes, signal));
+    attachment = {
+      ...attachment,
+      addresses: assignment.addresses.map(({ address }) => address),
+      role: assignment.owner === "alternate" ? "target" : "workload",
+      step: "addressed",
+    };
+    attachments.put(attachment);
+
+    const wired = watch.time("wiring", () => {
+      const mac =
+        wishes.hwAddr ??
+        assignment.mac ??
+        (workload.vm && vmMac({ ...workload.pod, name: workload.vm.name }));
+      const mtu = chooseMtu(components, request);
+      return components.wiring.attach({
+        ...wiringOf(request, attachment),
+        ...(mac && { mac }),
+        ...(mtu && { mtu }),
+      });
+    });
+    attachment = { ...attachment, linkIndex: wired.linkIndex, mac: wired.mac, step: "wired" };
+    attachments.put(attachment);
+    endpoints.add(attachment);
+    endpoints.wired(attachment);
+
+    const annotated = components.annotator.attached(attachment, signal);
+    annotated.catch(() => {});
+    await watch.time("policy", () => waitForPolicy(components, request, attachment, signal));
+    await annotated;
+    attachment = { ...attachment, step: "ready" };
+    attachments.put(attachment);
+    const timing = watch.read();
+    components.onTiming?.(timing);
+    log.info(
+      { pod: podName(attachment), addresses: attachment.addresses, role: attachment.role, timing },
+      "ADD done",
+    );
+    return { ...attachment, containerInterface: request.ifName, mac: wired.mac, mtu: wired.mtu };
+  } catch (error) {
+    await takeBack(components, attachment, request).catch((undo) =>
+      log.error(
+        { pod: podName(attachment), err: undo },
+        "ADD failed and could not be taken back; DEL or GC will",
+      ),
+    );
+    throw error;
+  }
+}
+
+const podName = ({ pod }: Attachment) => `${pod.namespace}/${pod.name}`;
+
+function claim(request: CniRequest, workload: Workload, generation: number): Attachment {
+  const { pod, vm } = workload;
+  return {
+    containerId: request.containerId,
+    ifName: request.ifName,
+    generation,
+    network: request.config.name,
+    netns: request.netns,
+    pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
+    hostInterface: hostInterfaceName(pod),
+    addresses: [],
+    ...(vm && { vm: { name: vm.name, vmUid: vm.vmUid, vmiUid: vm.vmiUid } }),
+    ...(vm?.migrationUid && { migrationUid: vm.migrationUid }),
+    role: "workload",
+    endpointStatusDir: request.config.endpoint_status_dir,
+    step: "claimed",
+  };
+}
+
+/** What `calico-ipam` does when another plug-in calls it: addresses only. */
+export async function assign(
+  components: CniComponents,
+  request: CniRequest,
+  workload: Workload,
+  wishes: AddressWishes,
+  signal: AbortSignal,
+): Promise<WorkloadAssignment> {
+  const families: WorkloadRequest["families"] = [
+    ...(wishes.ipv4 ? [4 as const] : []),
+    ...(wishes.ipv6 ? [6 as const] : []),
+  ];
+  const pools = {
+    ...(wishes.ipv4Pools.length > 0 && { 4: wishes.ipv4Pools }),
+    ...(wishes.ipv6Pools.length > 0 && { 6: wishes.ipv6Pools }),
+  };
+  try {
+    return await components.addresses.assign({
+      network: request.config.name,
+      containerId: request.containerId,
+      node: components.nodeName,
+      nodeLabels: workload.nodeLabels,
+      namespaceLabels: workload.namespaceLabels,
+      pod: workload.pod,
+      vm: workload.vm,
+      families,
+      ...(Object.keys(pools).length > 0 && { pools }),
+      ...(wishes.ipAddrs.length > 0 && { addresses: wishes.ipAddrs }),
+      ...(wishes.hwAddr && { mac: wishes.hwAddr }),
+      signal,
+    });
+  } catch (error) {
+    throw asAddressError(error);
+  }
+}
+
+/** The wiring ADD makes and CHECK looks for. */
+export function wiringOf(
+  request: CniRequest,
+  attachment: Pick<Attachment, "netns" | "hostInterface" | "addresses">,
+) {
+  return {
+    netns: attachment.netns,
+    containerInterface: request.ifName,
+    hostInterface: attachment.hostInterface,
+    addresses: attachment.addresses,
+    queues: request.config.num_queues,
+    allowIpForwarding: request.config.container_settings.allow_ip_forwarding,
+  };
+}
+
+function chooseMtu(components: CniComponents, { config }: CniRequest): number | undefined {
+  const mtu = config.mtu || components.readMtu();
+  if (mtu === undefined && config.require_mtu_file)
+    throw new CniError(
+      "TryAgainLater",
+      "the mtu file is not there yet",
+      "the agent writes it when it has seen the node's interfaces",
+    );
+  return mtu;
+}
+
+async function waitForPolicy(
+  { endpoints, log }: CniComponents,
+  request: CniRequest,
+  attachment: Attachment,
+  signal: AbortSignal,
+): Promise<void> {
+  const seconds = request.config.policy_setup_timeout_seconds || shortPolicyWait;
+  const deadline = AbortSignal.timeout(seconds * 1000);
+  try {
+    await endpoints.ready(attachment, AbortSignal.any([signal, deadline]));
+    writeEndpointStatus(attachment);
+  } catch (cause) {
+    if (!deadline.aborted) throw cause;
+    if (attachment.role === "target")
+      throw new CniError(
+        "TryAgainLater",
+        `policy of migration target ${podName(attachment)} is not in force after ${seconds} s`,
+        "the runtime tries again; if it persists, look at the agent's policy metrics",
+        { cause },
+      );
+    log.warn(
+      { pod: podName(attachment), seconds },
+      "policy is late; the interface passes nothing until it is in force",
+    );
+  }
+}

@@ -1,0 +1,37 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
+import { join } from "node:path";
+import type { Attachment } from "./attachment.ts";
+import { asHostPrefix } from "./result.ts";
+
+/** Name of an endpoint's status file: the three parts of its key, escaped, joined by one space. */
+export function statusFileName(attachment: Pick<Attachment, "pod" | "ifName">): string {
+  const { namespace, name } = attachment.pod;
+  return ["k8s", `${namespace}/${name}`, attachment.ifName].map(encodeURIComponent).join(" ");
+}
+
+/**
+ * Tells others on the node that the endpoint's policy is in force. To the reference's fields comes `containerID`, so that a
+ * file left by an earlier pod of the same name is not taken for this one's.
+ */
+export function writeEndpointStatus(attachment: Attachment): void {
+  const nets = (wanted: boolean) =>
+    attachment.addresses.filter((address) => isIPv4(address) === wanted).map(asHostPrefix);
+  const path = join(attachment.endpointStatusDir, statusFileName(attachment));
+  mkdirSync(attachment.endpointStatusDir, { recursive: true, mode: 0o755 });
+  const status = {
+    ifaceName: attachment.hostInterface,
+    mac: attachment.mac,
+    ipv4Nets: nets(true),
+    ipv6Nets: nets(false),
+    containerID: attachment.containerId,
+  };
+  writeFileSync(`${path}.tmp`, JSON.stringify(status), { mode: 0o644 });
+  renameSync(`${path}.tmp`, path);
+}
+
+export function removeEndpointStatus(
+  attachment: Pick<Attachment, "pod" | "ifName" | "endpointStatusDir">,
+): void {
+  rmSync(join(attachment.endpointStatusDir, statusFileName(attachment)), { force: true });
+}

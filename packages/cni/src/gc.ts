@@ -1,0 +1,42 @@
+import type { CniComponents } from "./components.ts";
+import { remove } from "./del.ts";
+import { asCniError, CniError } from "./error.ts";
+import { hostInterfaceName } from "./interface-name.ts";
+import type { PodLock } from "./pod-lock.ts";
+import type { CniRequest } from "./request.ts";
+
+/**
+ * GC: takes away every attachment of this network that the runtime does not list as valid. Goes on after a failure and
+ * reports all of them at the end.
+ *
+ * @throws CniError TryAgainLater
+ */
+export async function collect(
+  components: CniComponents,
+  lock: PodLock,
+  { config }: CniRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const valid = new Set(
+    config["cni.dev/valid-attachments"].map((item) => `${item.containerID} ${item.ifname}`),
+  );
+  const stale = components.attachments
+    .list()
+    .filter((one) => one.network === config.name && !valid.has(`${one.containerId} ${one.ifName}`));
+  const failures: string[] = [];
+  for (const attachment of stale) {
+    const { containerId } = attachment;
+    try {
+      await lock.hold(hostInterfaceName(attachment.pod), () => remove(components, attachment, signal));
+      components.log.info({ containerId, pod: attachment.pod }, "GC removed an attachment");
+    } catch (error) {
+      failures.push(`${containerId}: ${asCniError(error).message}`);
+    }
+  }
+  if (failures.length === 0) return;
+  throw new CniError(
+    "TryAgainLater",
+    `${failures.length} of ${stale.length} stale attachments remain: ${failures.join("; ")}`,
+    "the next GC tries again",
+  );
+}
