@@ -32,13 +32,15 @@ if (!program) fail(`unknown command ${command ?? "(none)"}; there are: ${Object.
 
 const plan = planInstallation(inspectSystem());
 if (plan.refusal) fail(plan.refusal);
-once("the tools (Node.js 24, pnpm)", bootstrap, ["package-lock.json"], () =>
+once("the tools (Node.js 24, pnpm)", bootstrap, ["package-lock.json"], () => {
   run(
     "npm",
     ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
     bootstrap,
-  ),
-);
+  );
+  // The one install script we want: it puts pnpm's own program in place of its shell placeholder.
+  run(process.execPath, ["install.js"], join(bootstrap, "node_modules", "pnpm"));
+});
 if (plan.install.length > 0) installSystemPackages(plan.install);
 once("the workspace's packages", root, ["pnpm-lock.yaml", "pnpm-workspace.yaml"], () =>
   run("pnpm", ["install", "--frozen-lockfile", "--reporter=append-only"], root),
@@ -75,7 +77,13 @@ function installSystemPackages(packages) {
 
 function environment(extra = {}) {
   const path = [bin, join(root, "node_modules", ".bin"), process.env.PATH, "/usr/sbin", "/sbin"].join(":");
-  return { ...process.env, ...extra, PATH: path, npm_config_nodedir: undefined };
+  return {
+    ...process.env,
+    ...extra,
+    PATH: path,
+    TURBO_TELEMETRY_DISABLED: "1",
+    npm_config_nodedir: undefined,
+  };
 }
 
 function run(name, argv, cwd, env) {
