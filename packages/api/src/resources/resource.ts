@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { PrinterColumn } from "../core/custom-resource-definition.ts";
 import { defineKind, type KindOptions, type ResourceKind } from "../kind.ts";
 import type { DraftMeta, KubernetesObject } from "../object.ts";
@@ -52,30 +52,35 @@ export class ResourceSchema<Spec extends z.ZodType, Status extends z.ZodType = z
   }
 
   check(object: unknown): Checked<Resource<Spec, Status>> {
+    if (!isRecord(object) || !isRecord(object.metadata)) return { ok: false, problems: [notAnObject] };
+    const { apiVersion, kind } = this.#names;
+    const problems: Problem[] = [
+      ...this.#checkText("apiVersion", object.apiVersion, apiVersion),
+      ...this.#checkText("kind", object.kind, kind),
+      ...this.#checkName(object.metadata.name),
+    ];
     const { spec, status } = this.definition;
-    const shell = z.looseObject({
-      apiVersion: z.literal(this.#names.apiVersion).prefault(this.#names.apiVersion),
-      kind: z.literal(this.#names.kind).prefault(this.#names.kind),
-      metadata: z.looseObject({ name: z.string().optional(), generateName: z.string().optional() }),
-    });
-    const outer = shell.safeParse(object);
-    if (!outer.success) return { ok: false, problems: outer.error.issues.map((issue) => problemOf(issue)) };
-    const problems: Problem[] = this.#checkName(outer.data.metadata.name);
-    const parsedSpec = spec.safeParse(outer.data.spec ?? {});
+    const parsedSpec = spec.safeParse(object.spec ?? {});
     if (!parsedSpec.success)
       problems.push(...parsedSpec.error.issues.map((issue) => problemOf(issue, "spec")));
-    const parsedStatus = outer.data.status === undefined ? undefined : status?.safeParse(outer.data.status);
+    const parsedStatus = object.status === undefined ? undefined : status?.safeParse(object.status);
     if (parsedStatus?.success === false)
       problems.push(...parsedStatus.error.issues.map((issue) => problemOf(issue, "status")));
     if (problems.length > 0) return { ok: false, problems };
-    const sound = { ...outer.data, spec: parsedSpec.data } as unknown as Resource<Spec, Status>;
+    const sound = { ...object, apiVersion, kind, spec: parsedSpec.data } as unknown as Resource<Spec, Status>;
     if (parsedStatus?.success) sound.status = parsedStatus.data;
     return { ok: true, object: sound };
   }
 
-  #checkName(name: string | undefined): Problem[] {
+  /** Items of a list may leave both out. */
+  #checkText(field: string, actual: unknown, expected: string): Problem[] {
+    if (actual === undefined || actual === expected) return [];
+    return [{ field, message: `is not ${expected}`, remedy: `Write ${expected}.` }];
+  }
+
+  #checkName(name: unknown): Problem[] {
     const { onlyNames, nameRemedy } = this.definition;
-    if (!onlyNames || (name !== undefined && onlyNames.includes(name))) return [];
+    if (!onlyNames || (typeof name === "string" && onlyNames.includes(name))) return [];
     const message =
       `Cannot create an ${this.#names.kind} resource with a name other than ` +
       onlyNames.map((only) => `"${only}"`).join(" or ");
@@ -83,6 +88,16 @@ export class ResourceSchema<Spec extends z.ZodType, Status extends z.ZodType = z
       { field: "metadata.name", message, remedy: nameRemedy ?? `Use the name ${onlyNames.join(" or ")}.` },
     ];
   }
+}
+
+const notAnObject: Problem = {
+  field: "",
+  message: "not a Kubernetes object",
+  remedy: "Write an object with apiVersion, kind, metadata and spec.",
+};
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Declares a kind of our own from its schema. */
