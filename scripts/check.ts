@@ -4,5 +4,5 @@ import { runSteps } from "./steps.ts";
 runSteps([
   ["tsc", "-p", "."],
   ["biome", "check", "--error-on-warnings", "."],
-  ["knip", "--no-progress"],
+  ["knip", "--no-progress", "--no-config-hints"],
 ]);

@@ -10,28 +10,30 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inspectSystem, planInstallation } from "./bootstrap/requirements.mjs";
+import { inspectSystem, planInstallation, refuseWithoutRights } from "./bootstrap/requirements.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bootstrap = join(root, "scripts", "bootstrap");
 const bin = join(bootstrap, "node_modules", ".bin");
 
-/** What each command runs once everything is in place. */
+/** What each command runs once everything is in place, and what it may need from the system. */
 const programs = {
-  demo: ["lab/src/demo/main.ts"],
-  lab: ["lab/src/cli.ts"],
-  bench: ["scripts/bench.ts"],
-  test: ["scripts/test.ts"],
-  check: ["scripts/check.ts"],
-  build: ["scripts/build.ts"],
+  demo: { file: "lab/src/demo/main.ts", rights: "namespaces" },
+  lab: { file: "lab/src/cli.ts", rights: "namespaces" },
+  bench: { file: "scripts/bench.ts", rights: "root" },
+  test: { file: "scripts/test.ts", rights: "root" },
+  check: { file: "scripts/check.ts", rights: "none" },
+  build: { file: "scripts/build.ts", rights: "none" },
 };
 
 const [command, ...args] = process.argv.slice(2);
 const program = programs[command];
 if (!program) fail(`unknown command ${command ?? "(none)"}; there are: ${Object.keys(programs).join(", ")}`);
 
-const plan = planInstallation(inspectSystem());
-if (plan.refusal) fail(plan.refusal);
+const system = inspectSystem();
+const plan = planInstallation(program.rights === "none" ? { ...system, missing: [] } : system);
+const refusal = plan.refusal ?? refuseWithoutRights(program.rights, system);
+if (refusal) fail(refusal);
 once("the tools (Node.js 24, pnpm)", bootstrap, ["package-lock.json"], () => {
   run(
     "npm",
@@ -46,7 +48,7 @@ once("the workspace's packages", root, ["pnpm-lock.yaml", "pnpm-workspace.yaml"]
   run("pnpm", ["install", "--frozen-lockfile", "--reporter=append-only"], root),
 );
 
-const child = spawn(join(bin, "node"), [join(root, ...program), ...args], {
+const child = spawn(join(bin, "node"), [join(root, program.file), ...args], {
   stdio: "inherit",
   env: environment(),
   cwd: process.env.INIT_CWD ?? process.cwd(),

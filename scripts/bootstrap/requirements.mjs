@@ -2,6 +2,7 @@
  * What this machine must have before Fairlead's own commands can run, and what to do about what is missing.
  * Plain JavaScript without dependencies: it runs on the Node.js that is already there (20 or newer).
  */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -40,6 +41,7 @@ export function inspectSystem() {
     nodeMajor: Number(process.versions.node.split(".")[0]),
     distribution: readDistribution(),
     isRoot: process.getuid?.() === 0,
+    hasUserNamespaces: process.getuid?.() !== 0 && canMakeUserNamespace(),
     missing,
   };
 }
@@ -79,15 +81,29 @@ Run it in a Debian 12 virtual machine: clone the repository there and run the sa
   return { install: packages };
 }
 
-/** What a command that makes network namespaces needs from the user; undefined when it may start. */
-export function refuseWithoutRights(system, userNamespaces) {
-  if (system.isRoot || userNamespaces) return undefined;
-  return `This needs root, or user namespaces for ordinary users, which this system does not allow.
-Nothing was changed. Run it as root, or as root once: sysctl -w kernel.unprivileged_userns_clone=1`;
+/**
+ * Why a command may not start for this user; undefined when it may.
+ * `rights`: `root` for what makes namespaces on the machine itself, `namespaces` for what can live in a user namespace,
+ * `none` for the rest.
+ */
+export function refuseWithoutRights(rights, system) {
+  if (rights === "none" || system.isRoot) return undefined;
+  if (rights === "namespaces" && system.hasUserNamespaces) return undefined;
+  const or =
+    rights === "namespaces"
+      ? ", or user namespaces for ordinary users, which this system does not allow"
+      : "";
+  const once =
+    rights === "namespaces" ? "\nor allow them, as root: sysctl -w kernel.unprivileged_userns_clone=1" : "";
+  return `This needs root${or}. Nothing was changed. Run it as root${once}`;
 }
 
 function isDebianLike(distribution) {
   return distribution.id === "debian" || distribution.like.includes("debian");
+}
+
+function canMakeUserNamespace() {
+  return spawnSync("unshare", ["--user", "--map-root-user", "--net", "true"]).status === 0;
 }
 
 function readDistribution() {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { planInstallation, systemRequirements } from "./requirements.mjs";
+import { planInstallation, refuseWithoutRights, systemRequirements } from "./requirements.mjs";
 
 const qemu = systemRequirements.find((requirement) => requirement.package === "qemu-system-x86");
 const debian = {
@@ -45,5 +45,25 @@ describe("planInstallation", () => {
 
   it("refuses a Node.js too old to start from", () => {
     expect(planInstallation({ ...debian, nodeMajor: 18 }).refusal).toContain("Node.js 18 is too old");
+  });
+});
+
+describe("refuseWithoutRights", () => {
+  const ordinary = { isRoot: false, hasUserNamespaces: false };
+
+  it("lets root do everything and anyone do what needs no rights", () => {
+    expect(refuseWithoutRights("root", { isRoot: true, hasUserNamespaces: false })).toBeUndefined();
+    expect(refuseWithoutRights("none", ordinary)).toBeUndefined();
+  });
+
+  it("lets an ordinary user run the lab where user namespaces are allowed, but not what needs the machine itself", () => {
+    expect(refuseWithoutRights("namespaces", { ...ordinary, hasUserNamespaces: true })).toBeUndefined();
+    expect(refuseWithoutRights("root", { ...ordinary, hasUserNamespaces: true })).toContain("Run it as root");
+  });
+
+  it("says what to allow where they are not", () => {
+    expect(refuseWithoutRights("namespaces", ordinary)).toContain(
+      "sysctl -w kernel.unprivileged_userns_clone=1",
+    );
   });
 });
