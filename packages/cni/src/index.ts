@@ -43,3 +43,4 @@ export { type CniServer, type CniServerOptions, serveCni } from "./server.ts";
 export { type Part, parts, type Timing } from "./timing.ts";
 export { type CniVersion, parseVersion, supportedVersions } from "./version.ts";
 export type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";
+export { createLinuxWiring, type LinuxWiringOptions } from "./wiring-linux.ts";

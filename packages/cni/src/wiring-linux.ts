@@ -1,0 +1,188 @@
+import { isIPv4 } from "node:net";
+import { NetlinkError, NetworkNamespace, RouteSocket, readSysctl, writeSysctl } from "@fairlead/netlink";
+import { CniError } from "./error.ts";
+import { gateway4, gateway6, hostMac } from "./interface-name.ts";
+import { asHostPrefix } from "./result.ts";
+import type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";
+
+type Setting = readonly [key: readonly string[], value: string];
+
+/** Settings of the host-side interface. They exist from its creation on, so they hold before it is up. */
+const hostSettings = (link: string): readonly Setting[] => [
+  // Services that the node itself offers on loopback addresses.
+  [["ipv4", "conf", link, "route_localnet"], "1"],
+  // The node answers for 169.254.1.1, at once.
+  [["ipv4", "neigh", link, "proxy_delay"], "0"],
+  [["ipv4", "conf", link, "proxy_arp"], "1"],
+  [["ipv4", "conf", link, "forwarding"], "1"],
+  [["ipv6", "conf", link, "disable_ipv6"], "0"],
+  // Every node uses the same link-local address: there is nothing to detect.
+  [["ipv6", "conf", link, "accept_dad"], "0"],
+  [["ipv6", "conf", link, "accept_ra"], "0"],
+  [["ipv6", "conf", link, "proxy_ndp"], "1"],
+  [["ipv6", "conf", link, "forwarding"], "1"],
+];
+
+/** Settings inside the pod. */
+const podSettings = (link: string, forwarding: boolean): readonly Setting[] => [
+  [["ipv4", "ip_forward"], forwarding ? "1" : "0"],
+  [["ipv6", "conf", "all", "forwarding"], forwarding ? "1" : "0"],
+  [["ipv6", "conf", link, "disable_ipv6"], "0"],
+  [["ipv6", "conf", link, "accept_dad"], "0"],
+  [["ipv6", "conf", link, "accept_ra"], "0"],
+];
+
+/** A machine without IPv6 has none of its settings. */
+function apply(settings: readonly Setting[], needsIpv6: boolean): void {
+  for (const [key, value] of settings)
+    try {
+      writeSysctl(key, value);
+    } catch (error) {
+      const optional = key[0] === "ipv6" && !needsIpv6;
+      if (!(optional && isNetlink(error, "NotFound"))) throw error;
+    }
+}
+
+const isNetlink = (error: unknown, ...codes: readonly string[]) =>
+  NetlinkError.is(error) && codes.includes(error.code);
+
+/** Runs one kernel job; its failure becomes WiringFailed and names the interface. */
+function wire<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof CniError) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new CniError("WiringFailed", `${what}: ${message}`, "the runtime tries again with a new sandbox", {
+      cause,
+    });
+  }
+}
+
+export interface LinuxWiringOptions {
+  /** Namespace of the node. Default: the process's own. */
+  readonly node?: NetworkNamespace;
+}
+
+/** Wires pods by netlink: one veth pair per pod, made straight in its two namespaces. */
+export function createLinuxWiring(options: LinuxWiringOptions = {}): Wiring & Disposable {
+  const host = RouteSocket.open(options.node ? { netns: options.node } : {});
+  const onNode = <T>(work: () => T): T => (options.node ? options.node.run(work) : work());
+
+  function attach(request: WiringRequest): Wired {
+    const { hostInterface, containerInterface, addresses, mac, mtu } = request;
+    using netns = NetworkNamespace.open(request.netns);
+    using pod = RouteSocket.open({ netns });
+    remove(host, hostInterface);
+    remove(pod, containerInterface);
+    const queues = request.queues > 1 ? { txQueues: request.queues, rxQueues: request.queues } : {};
+    const size = { ...queues, ...(mtu && { mtu }) };
+    const hostLink = host.links.add({
+      kind: "veth",
+      name: hostInterface,
+      address: hostMac,
+      ...size,
+      peer: { name: containerInterface, netns, ...(mac && { address: mac }), ...size },
+    });
+    const podLink = present(pod.links.get(containerInterface), containerInterface);
+    const needsIpv6 = addresses.some((address) => !isIPv4(address));
+    onNode(() => apply(hostSettings(hostInterface), needsIpv6));
+    netns.run(() => apply(podSettings(containerInterface, request.allowIpForwarding), needsIpv6));
+    host.links.set(hostLink.index, { up: true });
+    pod.links.set(podLink.index, { up: true });
+    if (needsIpv6)
+      host.addresses.replace({ linkIndex: hostLink.index, address: `${gateway6}/64`, noDad: true });
+    for (const address of addresses)
+      pod.addresses.replace({ linkIndex: podLink.index, address: asHostPrefix(address), noDad: true });
+    const failure = pod.routes
+      .batch(podRoutes(addresses, podLink.index).map((route) => ({ op: "replace", route })))
+      .find((error) => error);
+    if (failure) throw failure;
+    return { linkIndex: hostLink.index, mac: podLink.address ?? mac ?? "", mtu: podLink.mtu };
+  }
+
+  function detach(request: UnwiringRequest): void {
+    if (request.hostInterface) remove(host, request.hostInterface);
+    if (request.netns === "") return;
+    let netns: NetworkNamespace;
+    try {
+      netns = NetworkNamespace.open(request.netns);
+    } catch (error) {
+      if (isNetlink(error, "NotFound", "Invalid")) return;
+      throw error;
+    }
+    using _ = netns;
+    using pod = RouteSocket.open({ netns });
+    remove(pod, request.containerInterface);
+  }
+
+  function inspect(request: WiringRequest): readonly string[] {
+    const hostLink = host.links.get(request.hostInterface);
+    if (!hostLink) return [`host interface ${request.hostInterface} is missing`];
+    using netns = NetworkNamespace.open(request.netns);
+    using pod = RouteSocket.open({ netns });
+    const differences: string[] = [];
+    const expect = (holds: boolean, otherwise: string) => holds || differences.push(otherwise);
+    expect(hostLink.up, `host interface ${request.hostInterface} is down`);
+    expect(hostLink.address === hostMac, `host interface has MAC ${hostLink.address}, not ${hostMac}`);
+    const proxy = onNode(() => readSysctl(["ipv4", "conf", request.hostInterface, "proxy_arp"]));
+    expect(proxy === "1", `proxy_arp of ${request.hostInterface} is off`);
+    const podLink = pod.links.get(request.containerInterface);
+    if (!podLink) return [...differences, `interface ${request.containerInterface} is missing in the pod`];
+    expect(
+      !request.mac || podLink.address === request.mac,
+      `${podLink.name} has MAC ${podLink.address}, not ${request.mac}`,
+    );
+    // KubeVirt's bridge binding takes link and addresses over: eth0 is then a placeholder that is down and keeps the addresses.
+    const placeholder = !podLink.up;
+    const found = pod.addresses.list({ linkIndex: podLink.index }).map(({ address }) => address);
+    for (const address of request.addresses)
+      expect(found.includes(asHostPrefix(address)), `${podLink.name} lacks ${address}`);
+    const routes = placeholder ? [] : pod.routes.list({ linkIndex: podLink.index });
+    for (const address of placeholder ? [] : request.addresses) {
+      const gateway = isIPv4(address) ? gateway4 : gateway6;
+      expect(
+        routes.some((route) => route.gateway === gateway),
+        `the pod lacks its default route via ${gateway}`,
+      );
+    }
+    return differences;
+  }
+
+  return {
+    attach: (request) => wire(`wire ${request.hostInterface}`, () => attach(request)),
+    detach: (request) =>
+      wire(`unwire ${request.hostInterface ?? request.containerInterface}`, () => detach(request)),
+    inspect: (request) => wire(`inspect ${request.hostInterface}`, () => inspect(request)),
+    [Symbol.dispose]: () => host.close(),
+  };
+}
+
+function podRoutes(addresses: readonly string[], linkIndex: number) {
+  return addresses.flatMap((address) =>
+    isIPv4(address)
+      ? [
+          { destination: `${gateway4}/32`, linkIndex, scope: "link" as const },
+          { destination: "0.0.0.0/0", gateway: gateway4, linkIndex },
+        ]
+      : [{ destination: "::/0", gateway: gateway6, linkIndex }],
+  );
+}
+
+function remove(socket: RouteSocket, link: string): void {
+  try {
+    if (socket.links.get(link)) socket.links.delete(link);
+  } catch (error) {
+    // Its other end was deleted in between.
+    if (!isNetlink(error, "NoDevice")) throw error;
+  }
+}
+
+function present<T>(value: T | undefined, name: string): T {
+  if (value !== undefined) return value;
+  throw new CniError(
+    "WiringFailed",
+    `interface ${name} vanished while it was wired`,
+    "the runtime tries again",
+  );
+}
