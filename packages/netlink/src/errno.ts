@@ -57,7 +57,7 @@ export function systemError(
   number: number,
   operation: string,
   object?: string,
-  more: { readonly detail?: string; readonly advice?: string } = {},
+  more: { readonly detail?: string; readonly advice?: string | undefined; readonly cause?: unknown } = {},
 ): NetlinkError {
   const name = errnoName(number);
   return new NetlinkError({

@@ -43,13 +43,13 @@ export interface NetlinkErrorDetails {
   /** What was tried, as a verb phrase: `add route`, `open packet socket`. */
   readonly operation: string;
   /** What it was tried on: `10.0.0.1/32 dev 7 metric 512`. */
-  readonly object?: string;
+  readonly object?: string | undefined;
   /** The errno's name: `EEXIST`. */
-  readonly errno?: string;
+  readonly errno?: string | undefined;
   /** The kernel's own words (extended acknowledgement). */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** What is missing and what to do next. */
-  readonly advice?: string;
+  readonly advice?: string | undefined;
   readonly cause?: unknown;
 }
 

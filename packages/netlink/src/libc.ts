@@ -19,6 +19,8 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
   getsockname(fd: number, address: Buffer, length: Buffer): number;
   ioctl(fd: number, request: number, argument: Buffer): number;
+  /** ioctl whose argument is a number. */
+  ioctlValue(fd: number, request: number, value: number): number;
   setns(fd: number, kind: number): number;
   unshare(flags: number): number;
   mount(source: string, target: string, type: string | null, flags: number, data: null): number;
@@ -64,6 +66,7 @@ function load(): Libc {
     ),
     getsockname: library.func("int getsockname(int fd, void *address, void *length)"),
     ioctl: library.func("int ioctl(int fd, unsigned long request, void *argument)"),
+    ioctlValue: library.func("ioctl", "int", ["int", "unsigned long", "unsigned long"]),
     setns: library.func("int setns(int fd, int kind)"),
     unshare: library.func("int unshare(int flags)"),
     mount: library.func(

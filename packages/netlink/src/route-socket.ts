@@ -1,7 +1,13 @@
 import { NetlinkError } from "./error.ts";
 import type { InterfaceAddresses } from "./interface-address.ts";
+import { KernelInterfaceAddresses } from "./kernel-interface-addresses.ts";
+import { KernelLinks } from "./kernel-links.ts";
+import { KernelNeighbours } from "./kernel-neighbours.ts";
+import { KernelRoutes } from "./kernel-routes.ts";
+import { KernelRules } from "./kernel-rules.ts";
 import type { Links } from "./link.ts";
 import type { Neighbours } from "./neighbour.ts";
+import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
 import type { Routes } from "./route.ts";
 import type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./route-event.ts";
@@ -33,13 +39,41 @@ export interface RouteSocket extends Disposable {
   close(): void;
 }
 
+class KernelRouteSocket implements RouteSocket {
+  readonly links: Links;
+  readonly addresses: InterfaceAddresses;
+  readonly routes: Routes;
+  readonly neighbours: Neighbours;
+  readonly rules: Rules;
+  readonly #socket: NetlinkSocket;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+    this.links = new KernelLinks(socket);
+    this.addresses = new KernelInterfaceAddresses(socket);
+    this.routes = new KernelRoutes(socket);
+    this.neighbours = new KernelNeighbours(socket);
+    this.rules = new KernelRules(socket);
+  }
+
+  subscribe(): Subscription {
+    throw new NetlinkError({ code: "Unsupported", operation: "subscribe" });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+const NETLINK_ROUTE = 0;
+
 export const RouteSocket = {
-  /** Opens a socket. `Denied` without CAP_NET_ADMIN is reported by the first change, not here. */
+  /** Opens a socket. A missing CAP_NET_ADMIN is reported by the first change (`Denied`), not here. */
   open(options: RouteSocketOptions = {}): RouteSocket {
-    throw new NetlinkError({
-      code: "Unsupported",
-      operation: "open route socket",
-      object: `${options.netns?.path}`,
-    });
+    return new KernelRouteSocket(NetlinkSocket.open(NETLINK_ROUTE, options));
   },
 };

@@ -45,7 +45,7 @@ export interface Route {
   readonly nextHops: readonly NextHop[] | undefined;
   /** RTAX_MTU. */
   readonly mtu: number | undefined;
-  /** RTM_F_CLONED: a cache entry, not a route of a table. Never in a list. */
+  /** Its link has no carrier (RTNH_F_LINKDOWN). */
   readonly linkDown: boolean;
 }
 

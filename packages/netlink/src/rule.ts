@@ -24,7 +24,7 @@ export interface RuleSpec {
   readonly family: Family;
   readonly priority: number;
   /** Default `table`. */
-  readonly action?: RuleAction;
+  readonly action?: Exclude<RuleAction, "goto">;
   readonly table?: number;
   readonly invert?: boolean;
   readonly from?: string;

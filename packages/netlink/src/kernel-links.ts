@@ -1,0 +1,139 @@
+import { NetlinkError } from "./error.ts";
+import type { Link, LinkChange, LinkFilter, LinkSelector, LinkSpec, Links, TunTapSpec } from "./link.ts";
+import {
+  decodeLink,
+  encodeBridgePort,
+  encodeLink,
+  encodeLinkChange,
+  encodeLinkQuery,
+  encodeSelector,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+} from "./link-codec.ts";
+import { NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL } from "./netlink-socket.ts";
+import type { NetworkNamespace } from "./network-namespace.ts";
+import { createTunTap } from "./tuntap.ts";
+
+/** `Links` of the kernel. */
+export class KernelLinks implements Links {
+  readonly #socket: NetlinkSocket;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  list(filter: LinkFilter = {}): Link[] {
+    return this.#socket.dump(
+      RTM_GETLINK,
+      (writer) => encodeLinkQuery(writer),
+      ({ payload }) => {
+        const link = decodeLink(payload);
+        return link !== undefined && matches(link, filter) ? link : undefined;
+      },
+      () => ({ operation: "list links" }),
+    );
+  }
+
+  get(link: LinkSelector): Link | undefined {
+    let found: Link | undefined;
+    try {
+      this.#socket.request(
+        RTM_GETLINK,
+        0,
+        (writer) => encodeLinkQuery(writer, link),
+        () => ({ operation: "get link", object: `${link}` }),
+        ({ payload }) => {
+          found = decodeLink(payload);
+        },
+      );
+    } catch (error) {
+      if (NetlinkError.is(error) && error.code === "NoDevice") return undefined;
+      throw error;
+    }
+    return found;
+  }
+
+  add(spec: LinkSpec): Link {
+    if (isTunTap(spec)) return this.#addTunTap(spec);
+    this.#socket.request(
+      RTM_NEWLINK,
+      NLM_F_CREATE | NLM_F_EXCL,
+      (writer) => encodeLink(writer, spec),
+      () => ({ operation: `add ${spec.kind}`, object: spec.name }),
+    );
+    return this.#in(spec.netns, (links) => {
+      if (spec.kind === "veth" && spec.peer.up === true) {
+        try {
+          this.#in(spec.peer.netns, (there) => there.set(spec.peer.name, { up: true }));
+        } catch (error) {
+          links.delete(spec.name);
+          throw error;
+        }
+      }
+      return links.#existing(spec.name);
+    });
+  }
+
+  /** Made by /dev/net/tun, not by netlink; the rest of its properties follow. */
+  #addTunTap({ netns, ...spec }: TunTapSpec): Link {
+    return this.#in(netns, (links) => {
+      using here = links.#socket.namespace();
+      createTunTap(spec, here);
+      try {
+        const { address, mtu, group, master, up } = spec;
+        links.set(spec.name, defined({ address, mtu, group, master, up }));
+        return links.#existing(spec.name);
+      } catch (error) {
+        links.delete(spec.name);
+        throw error;
+      }
+    });
+  }
+
+  #in<T>(netns: NetworkNamespace | undefined, act: (links: KernelLinks) => T): T {
+    if (netns === undefined) return act(this);
+    using there = NetlinkSocket.open(0, { netns });
+    return act(new KernelLinks(there));
+  }
+
+  set(link: LinkSelector, change: LinkChange): void {
+    const index = typeof link === "number" ? link : this.#existing(link, "set link").index;
+    const describe = () => ({ operation: "set link", object: `${link}` });
+    const { bridgePort, ...rest } = change;
+    if (Object.values(rest).some((value) => value !== undefined)) {
+      this.#socket.request(RTM_NEWLINK, 0, (writer) => encodeLinkChange(writer, index, rest), describe);
+    }
+    if (bridgePort !== undefined) {
+      this.#socket.request(RTM_NEWLINK, 0, (writer) => encodeBridgePort(writer, index, bridgePort), describe);
+    }
+  }
+
+  delete(link: LinkSelector): void {
+    this.#socket.request(
+      RTM_DELLINK,
+      0,
+      (writer) => encodeSelector(writer, link),
+      () => ({ operation: "delete link", object: `${link}` }),
+    );
+  }
+
+  #existing(name: string, operation = "get link"): Link {
+    const link = this.get(name);
+    if (link !== undefined) return link;
+    throw new NetlinkError({ code: "NoDevice", errno: "ENODEV", operation, object: name });
+  }
+}
+
+function matches(link: Link, filter: LinkFilter): boolean {
+  return (
+    (filter.kind === undefined || filter.kind === link.kind) &&
+    (filter.master === undefined || filter.master === link.master) &&
+    (filter.group === undefined || filter.group === link.group)
+  );
+}
+
+const defined = (change: { [K in keyof LinkChange]: LinkChange[K] | undefined }): LinkChange =>
+  Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+
+const isTunTap = (spec: LinkSpec): spec is TunTapSpec => spec.kind === "tap" || spec.kind === "tun";

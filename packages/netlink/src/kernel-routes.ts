@@ -1,0 +1,109 @@
+import { NetlinkError } from "./error.ts";
+import { type Family, familyOfText } from "./ip.ts";
+import {
+  type BatchItem,
+  type NetlinkSocket,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+} from "./netlink-socket.ts";
+import type { Route, RouteChange, RouteFilter, RouteKey, RouteSpec, Routes } from "./route.ts";
+import {
+  decodeRoute,
+  describeRoute,
+  encodeRoute,
+  encodeRouteFilter,
+  encodeRouteKey,
+  RTM_DELROUTE,
+  RTM_GETROUTE,
+  RTM_NEWROUTE,
+} from "./route-codec.ts";
+
+const newFlags = { add: NLM_F_CREATE | NLM_F_EXCL, replace: NLM_F_CREATE | NLM_F_REPLACE } as const;
+
+/** `Routes` of the kernel. */
+export class KernelRoutes implements Routes {
+  readonly #socket: NetlinkSocket;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  list(filter: RouteFilter = {}): Route[] {
+    const family =
+      filter.family ?? (filter.destination === undefined ? undefined : familyOfText(filter.destination));
+    const families: readonly Family[] = family === undefined ? [4, 6] : [family];
+    return families.flatMap((one) => this.#dump(one, filter));
+  }
+
+  #dump(family: Family, filter: RouteFilter): Route[] {
+    try {
+      return this.#read(family, filter);
+    } catch (error) {
+      // A table without routes does not exist.
+      if (filter.table !== undefined && NetlinkError.is(error) && error.code === "NotFound") return [];
+      throw error;
+    }
+  }
+
+  #read(family: Family, filter: RouteFilter): Route[] {
+    return this.#socket.dump(
+      RTM_GETROUTE,
+      (writer) => encodeRouteFilter(writer, filter, family),
+      ({ payload }) => {
+        const route = decodeRoute(payload);
+        return route !== undefined && matches(route, filter) ? route : undefined;
+      },
+      () => ({ operation: "list routes" }),
+    );
+  }
+
+  add(route: RouteSpec): void {
+    this.#make({ op: "add", route });
+  }
+
+  replace(route: RouteSpec): void {
+    this.#make({ op: "replace", route });
+  }
+
+  delete(route: RouteKey): void {
+    this.#make({ op: "delete", route });
+  }
+
+  batch(changes: readonly RouteChange[]): (NetlinkError | undefined)[] {
+    return this.#socket.batch(changes.map(item));
+  }
+
+  #make(change: RouteChange): void {
+    const { type, flags, write, describe } = item(change);
+    this.#socket.request(type, flags, write, describe);
+  }
+}
+
+function item(change: RouteChange): BatchItem {
+  const describe = () => ({ operation: `${change.op} route`, object: describeRoute(change.route) });
+  if (change.op === "delete") {
+    const { route } = change;
+    return { type: RTM_DELROUTE, flags: 0, write: (writer) => encodeRouteKey(writer, route), describe };
+  }
+  const { route } = change;
+  return {
+    type: RTM_NEWROUTE,
+    flags: newFlags[change.op],
+    write: (writer) => encodeRoute(writer, route),
+    describe,
+  };
+}
+
+/** Once more here: an older kernel without strict checking ignores filters, and none filters by destination. */
+function matches(route: Route, filter: RouteFilter): boolean {
+  return (
+    (filter.table === undefined || filter.table === route.table) &&
+    (filter.protocol === undefined || filter.protocol === route.protocol) &&
+    (filter.type === undefined || filter.type === route.type) &&
+    (filter.destination === undefined || filter.destination === route.destination) &&
+    (filter.linkIndex === undefined ||
+      filter.linkIndex === route.linkIndex ||
+      (route.nextHops ?? []).some((hop) => hop.linkIndex === filter.linkIndex))
+  );
+}
