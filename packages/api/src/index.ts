@@ -6,7 +6,7 @@ export * from "./kinds.ts";
 export * from "./kubevirt/index.ts";
 export * from "./label-selector.ts";
 export * from "./object.ts";
-export type * from "./resources/index.ts";
+export * from "./resources/index.ts";
 export { type Checked, describeProblems, type Problem, problemsOf, type Schema } from "./schema.ts";
 export * from "./selector/index.ts";
 export * from "./view.ts";
