@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export * from "./bpf.ts";
+export type { BpfInstruction } from "./bpf.ts";
 export { monotonicNow } from "./clock.ts";
 export type {
   Conntrack,

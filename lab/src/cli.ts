@@ -1,4 +1,0 @@
-/** `pnpm lab up | down | status | exec | kubectl | ...` */
-import { program } from "./host/program.ts";
-
-await program.parseAsync();

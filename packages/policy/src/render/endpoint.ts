@@ -1,0 +1,133 @@
+import ipaddr from "ipaddr.js";
+import type { LocalEndpoint } from "../endpoint.ts";
+import type { RulesetEditor } from "../ruleset/editor.ts";
+import type { Element, Rule, TableName } from "../ruleset/ruleset.ts";
+import { accept, conntrack, drop } from "../ruleset/statement.ts";
+import { address, concatenation, familyOf, interfaceName, mac } from "../ruleset/value.ts";
+import type { PolicySettings } from "../settings.ts";
+import { comment, fromEndpoint, sets, toEndpoint } from "./names.ts";
+
+/** Rules of one endpoint in the two directions, as policy makes them. */
+export interface EndpointPolicy {
+  readonly egress: readonly Rule[];
+  readonly ingress: readonly Rule[];
+}
+
+/** What an endpoint is in the kernel besides its chains: elements, by table and set. */
+type Membership = readonly (readonly [table: TableName, set: string, element: Element])[];
+
+/** Puts an endpoint in, or replaces it. */
+export function renderEndpoint(
+  editor: RulesetEditor,
+  endpoint: LocalEndpoint,
+  policy: EndpointPolicy,
+  settings: PolicySettings,
+  previous?: LocalEndpoint,
+): void {
+  const wanted = membership(endpoint, settings);
+  if (previous !== undefined) removeMissing(editor, membership(previous, settings), wanted);
+  for (const [table, set, element] of wanted) editor.putElement(table, set, element);
+  const note = comment(`${endpoint.pod.namespace}/${endpoint.pod.name}`);
+  const name = endpoint.interfaceName;
+  editor.putChain("main", {
+    name: fromEndpoint(name),
+    comment: note,
+    rules: framed(endpoint, policy.egress, settings),
+  });
+  editor.putChain("main", {
+    name: toEndpoint(name),
+    comment: note,
+    rules: framed(endpoint, policy.ingress, settings),
+  });
+}
+
+export function removeEndpoint(
+  editor: RulesetEditor,
+  endpoint: LocalEndpoint,
+  settings: PolicySettings,
+): void {
+  for (const [table, set, element] of membership(endpoint, settings)) editor.dropElement(table, set, element);
+  editor.dropChain("main", fromEndpoint(endpoint.interfaceName));
+  editor.dropChain("main", toEndpoint(endpoint.interfaceName));
+}
+
+/** Conntrack first: an accepted connection stays accepted when policy changes, in both directions. */
+function framed(endpoint: LocalEndpoint, rules: readonly Rule[], settings: PolicySettings): Rule[] {
+  if (endpoint.state === "down") return [[drop]];
+  const judgeInvalid = endpoint.state === "arriving" || settings.disableConntrackInvalidCheck;
+  return [
+    [conntrack("established", "related"), accept],
+    ...(judgeInvalid ? [] : [[conntrack("invalid"), drop]]),
+    ...rules,
+    [drop],
+  ];
+}
+
+function membership(endpoint: LocalEndpoint, settings: PolicySettings): Membership {
+  if (endpoint.state === "down") return dispatching(endpoint);
+  const link = interfaceName(endpoint.interfaceName);
+  const macs = endpoint.macs.map(mac);
+  const members: (readonly [TableName, string, Element])[] = [...dispatching(endpoint)];
+  const add = (table: TableName, set: string, ...values: string[]) => {
+    members.push([table, set, { key: concatenation(values) }]);
+  };
+  for (const hardware of macs) {
+    add("main", sets.macs, link, hardware);
+    add("arp", sets.macs, link, hardware);
+  }
+  for (const text of endpoint.addresses) {
+    const own = address(text);
+    const four = familyOf(text) === 4;
+    add(four ? "arp" : "main", four ? sets.address4 : sets.address6, link, own);
+    for (const hardware of macs) {
+      add("main", four ? sets.source4 : sets.source6, link, hardware, own);
+      if (four) add("arp", sets.source4, link, hardware, own);
+    }
+  }
+  if (settings.workloadSourceSpoofing === "Any") {
+    for (const prefix of endpoint.allowedSourcePrefixes ?? []) {
+      const set = familyOf(prefix) === 4 ? sets.prefix4 : sets.prefix6;
+      const [first, last] = bounds(prefix);
+      for (const hardware of macs) {
+        members.push([
+          "main",
+          set,
+          { key: concatenation([link, hardware, first]), last: concatenation([link, hardware, last]) },
+        ]);
+      }
+    }
+  }
+  return members;
+}
+
+function dispatching({ interfaceName: name }: LocalEndpoint): Membership {
+  const key = interfaceName(name);
+  return [
+    ["main", sets.fromWorkload, { key, verdict: { verdict: "goto", chain: fromEndpoint(name) } }],
+    ["main", sets.toWorkload, { key, verdict: { verdict: "goto", chain: toEndpoint(name) } }],
+    ["main", sets.interfaces, { key }],
+    ["arp", sets.interfaces, { key }],
+  ];
+}
+
+function removeMissing(editor: RulesetEditor, before: Membership, after: Membership): void {
+  const kept = new Set(after.map(identity));
+  for (const member of before) {
+    const [table, set, element] = member;
+    if (!kept.has(identity(member))) editor.dropElement(table, set, element);
+  }
+}
+
+const identity = ([table, set, element]: Membership[number]) =>
+  `${table} ${set} ${element.key} ${element.last ?? ""}`;
+
+/** First and last address of a prefix, hex. */
+export function bounds(prefix: string): readonly [first: string, last: string] {
+  const [base, length] = ipaddr.parseCIDR(prefix);
+  const bytes = base.toByteArray();
+  const bits = bytes.length * 8;
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  const host = (1n << BigInt(bits - length)) - 1n;
+  const show = (number: bigint) => number.toString(16).padStart(bytes.length * 2, "0");
+  return [show(value & ~host), show(value | host)];
+}
