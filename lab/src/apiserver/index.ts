@@ -1,1 +1,2 @@
 export type { ApiServer, ApiServerOptions, Clock, Subject } from "./server.ts";
+export { startApiServer } from "./server.ts";

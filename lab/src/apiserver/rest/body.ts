@@ -1,0 +1,52 @@
+import type { IncomingMessage } from "node:http";
+import { parse as parseYaml } from "yaml";
+import type { Json } from "../json.ts";
+import { badRequest, StatusError } from "../status.ts";
+
+/** Like a real server, with etcd's limit in mind. Bytes. */
+const limit = 3 << 20;
+
+export function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit)
+        reject(new StatusError("RequestEntityTooLarge", `Request entity too large: limit is ${limit}`));
+      else chunks.push(chunk);
+    });
+    request.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on("error", reject);
+  });
+}
+
+/** Media type without parameters, lower case. */
+export const mediaType = (header: string | undefined): string =>
+  (header ?? "").split(";", 1)[0]!.trim().toLowerCase();
+
+/** An object in a request: JSON or YAML. Undefined: no body. */
+export function parseBody(bytes: Buffer, contentType: string): Json | undefined {
+  if (bytes.length === 0) return undefined;
+  switch (contentType) {
+    case "":
+    case "application/json":
+    case "application/x-www-form-urlencoded":
+      return parseJson(bytes);
+    case "application/yaml":
+      return parseYaml(bytes.toString()) as Json;
+    default:
+      throw new StatusError(
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+      );
+  }
+}
+
+export function parseJson(bytes: Buffer): Json {
+  try {
+    return JSON.parse(bytes.toString()) as Json;
+  } catch (cause) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${(cause as Error).message}`);
+  }
+}
