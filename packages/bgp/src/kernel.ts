@@ -84,7 +84,9 @@ function kernelOf(speaker: Speaker, family: Family, problems: Problems): string[
     "  persist;",
     "  graceful restart on;",
     "  merge paths on;",
-    "  scan time 10;",
+    "  scan time 2;",
+    // No metric of its own: each route brings the one its filter gave it.
+    "  metric 0;",
     `  ipv${family} { import filter kernel_import${family}; export filter kernel_export${family}; };`,
     "}",
     "",

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { BpfInstruction } from "./bpf.ts";
+export * from "./bpf.ts";
 export { monotonicNow } from "./clock.ts";
 export type {
   Conntrack,

@@ -11,6 +11,7 @@ import type { Route, RouteChange, RouteFilter, RouteKey, RouteSpec, Routes } fro
 import {
   decodeRoute,
   describeRoute,
+  encodeLookup,
   encodeRoute,
   encodeRouteFilter,
   encodeRouteKey,
@@ -19,7 +20,11 @@ import {
   RTM_NEWROUTE,
 } from "./route-codec.ts";
 
-const newFlags = { add: NLM_F_CREATE | NLM_F_EXCL, replace: NLM_F_CREATE | NLM_F_REPLACE } as const;
+const newFlags = {
+  add: NLM_F_CREATE | NLM_F_EXCL,
+  prepend: NLM_F_CREATE,
+  replace: NLM_F_CREATE | NLM_F_REPLACE,
+} as const;
 
 /** `Routes` of the kernel. */
 export class KernelRoutes implements Routes {
@@ -62,12 +67,32 @@ export class KernelRoutes implements Routes {
     this.#make({ op: "add", route });
   }
 
+  prepend(route: RouteSpec): void {
+    this.#make({ op: "prepend", route });
+  }
+
   replace(route: RouteSpec): void {
     this.#make({ op: "replace", route });
   }
 
   delete(route: RouteKey): void {
     this.#make({ op: "delete", route });
+  }
+
+  lookup(address: string): Route {
+    let found: Route | undefined;
+    const describe = () => ({ operation: "look up route to", object: address });
+    this.#socket.request(
+      RTM_GETROUTE,
+      0,
+      (writer) => encodeLookup(writer, address),
+      describe,
+      ({ payload }) => {
+        found = decodeRoute(payload, "with cached");
+      },
+    );
+    if (found !== undefined) return found;
+    throw new NetlinkError({ code: "Unreachable", ...describe() });
   }
 
   batch(changes: readonly RouteChange[]): (NetlinkError | undefined)[] {

@@ -42,6 +42,9 @@ export function libc(): Libc {
   return loaded;
 }
 
+/** Where a buffer is. Valid as long as the buffer is referenced; Node.js does not move buffers. */
+export const pointerTo = (buffer: Buffer): bigint => BigInt(koffi.address(buffer));
+
 export const errno = (): number => koffi.errno();
 
 function load(): Libc {

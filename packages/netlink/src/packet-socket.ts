@@ -1,6 +1,12 @@
-import type { BpfInstruction } from "./bpf.ts";
+import { closeSync } from "node:fs";
+import { type BpfInstruction, encodeProgram } from "./bpf.ts";
+import { monotonicNow } from "./clock.ts";
+import { systemError } from "./errno.ts";
 import { NetlinkError } from "./error.ts";
+import { errno, libc, pointerTo } from "./libc.ts";
+import { MessageHeader } from "./message-header.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
+import { watch } from "./waiter.ts";
 
 /** Whom a frame was for (`sll_pkttype`, packet(7)). */
 export type PacketDirection = "host" | "broadcast" | "multicast" | "otherhost" | "outgoing";
@@ -51,13 +57,202 @@ export interface PacketSocket extends Disposable {
   close(): void;
 }
 
+const AF_PACKET = 17;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+const SO_RCVBUFFORCE = 33;
+const SO_TIMESTAMPNS = 35;
+const SOL_PACKET = 263;
+const PACKET_IGNORE_OUTGOING = 23;
+const ETH_P_ALL = 0x0003;
+const MSG_TRUNC = 0x20;
+const EINTR = 4;
+const EAGAIN = 11;
+const CLOCK_REALTIME = 0;
+
+/** PACKET_HOST and so on (linux/if_packet.h). */
+const directions: readonly PacketDirection[] = ["host", "broadcast", "multicast", "otherhost", "outgoing"];
+
+class KernelPacketSocket implements PacketSocket {
+  readonly linkIndex: number;
+  #fd: number;
+  #listening: Disposable | undefined;
+  readonly #header: MessageHeader;
+
+  constructor({ linkIndex, filter, ...options }: PacketSocketOptions) {
+    this.linkIndex = linkIndex;
+    this.#header = new MessageHeader(20, options.snapLength ?? 2048);
+    // Protocol 0: hears nothing until it is bound.
+    this.#fd = libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (this.#fd < 0) throw this.#error("open", "Opening a packet socket needs CAP_NET_RAW");
+    try {
+      // Only these options may be missing; without them a filter sees outgoing frames, or a frame's time is when it was read.
+      if (options.ignoreOutgoing !== false) this.#option(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+      this.#option(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+      this.#option(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer ?? 256 * 1024);
+      // The filter before the bind: no frame it would drop can slip in between.
+      if (filter !== undefined) this.#attach(filter);
+      this.#bind();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #bind(): void {
+    const address = sockaddr(this.linkIndex);
+    if (libc().bind(this.#fd, address, address.length) !== 0) throw this.#error("bind");
+  }
+
+  #attach(filter: readonly BpfInstruction[]): void {
+    const program = encodeProgram(filter);
+    const descriptor = Buffer.alloc(16); // struct sock_fprog { u16 len; struct sock_filter *filter; }
+    descriptor.writeUInt16LE(filter.length, 0);
+    descriptor.writeBigUInt64LE(pointerTo(program), 8);
+    if (libc().setsockopt(this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, descriptor, 16) !== 0) {
+      throw this.#error("attach filter to");
+    }
+  }
+
+  #option(level: number, name: number, value: number): boolean {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    return libc().setsockopt(this.#fd, level, name, bytes, 4) === 0;
+  }
+
+  get #open(): number {
+    if (this.#fd >= 0) return this.#fd;
+    throw new NetlinkError({
+      code: "Closed",
+      operation: "use packet socket",
+      object: `dev ${this.linkIndex}`,
+    });
+  }
+
+  receive(): Frame | undefined {
+    const header = this.#header;
+    for (;;) {
+      header.reset();
+      const length = libc().recvmsg(this.#open, header.bytes, MSG_TRUNC);
+      if (length >= 0) return this.#frame(length);
+      const number = errno();
+      if (number === EAGAIN) return undefined;
+      if (number !== EINTR) throw systemError(number, "receive from packet socket", `dev ${this.linkIndex}`);
+    }
+  }
+
+  #frame(length: number): Frame {
+    const { name, data } = this.#header;
+    return {
+      bytes: Buffer.from(data.subarray(0, Math.min(length, data.length))),
+      length,
+      at: this.#time(),
+      direction: directions[name[10] ?? 0] ?? "otherhost",
+      linkIndex: name.readInt32LE(4),
+    };
+  }
+
+  /** The kernel stamps frames with the wall clock; its distance to the monotonic clock is taken now, so a later step of it does no harm. */
+  #time(): bigint {
+    const now = monotonicNow();
+    for (const { level, type, data } of this.#header.controls()) {
+      if (level !== SOL_SOCKET || type !== SO_TIMESTAMPNS || data.length < 16) continue;
+      const age = realtimeNow() - timespec(data);
+      return age >= 0n && age < now ? now - age : now;
+    }
+    return now;
+  }
+
+  listen(
+    { onFrame, onError }: FrameHandlers,
+    { signal, keepAlive }: { readonly signal?: AbortSignal; readonly keepAlive?: boolean } = {},
+  ): Disposable {
+    if (this.#listening !== undefined) {
+      throw new NetlinkError({
+        code: "Busy",
+        operation: "listen on packet socket",
+        object: `dev ${this.linkIndex}`,
+      });
+    }
+    signal?.throwIfAborted();
+    const watching = watch(this.#open, () => this.#drain(onFrame, onError), { keepAlive });
+    const listening = {
+      [Symbol.dispose]: () => {
+        signal?.removeEventListener("abort", listening[Symbol.dispose]);
+        if (this.#listening === listening) this.#listening = undefined;
+        watching[Symbol.dispose]();
+      },
+    };
+    signal?.addEventListener("abort", listening[Symbol.dispose], { once: true });
+    this.#listening = listening;
+    return listening;
+  }
+
+  #drain(onFrame: FrameHandlers["onFrame"], onError: FrameHandlers["onError"]): void {
+    const listening = this.#listening;
+    while (this.#listening !== undefined && this.#listening === listening) {
+      let frame: Frame | undefined;
+      try {
+        frame = this.receive();
+      } catch (error) {
+        if (!NetlinkError.is(error)) throw error;
+        onError?.(error);
+        // The link is gone: nothing more will come, and epoll would report the hang-up for ever.
+        if (error.code === "NoDevice" || error.code === "Closed") listening?.[Symbol.dispose]();
+        continue;
+      }
+      if (frame === undefined) return;
+      onFrame(frame);
+    }
+  }
+
+  send(frame: Uint8Array): void {
+    if (libc().send(this.#open, frame, frame.length, 0) === frame.length) return;
+    throw this.#error("send on");
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    this.#listening?.[Symbol.dispose]();
+    closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #error(verb: string, advice?: string): NetlinkError {
+    return systemError(errno(), `${verb} packet socket`, `dev ${this.linkIndex}`, { advice });
+  }
+}
+
+/** struct sockaddr_ll { u16 family; be16 protocol; i32 ifindex; u16 hatype; u8 pkttype, halen, addr[8]; } */
+function sockaddr(linkIndex: number): Buffer {
+  const address = Buffer.alloc(20);
+  address.writeUInt16LE(AF_PACKET, 0);
+  address.writeUInt16BE(ETH_P_ALL, 2);
+  address.writeInt32LE(linkIndex, 4);
+  return address;
+}
+
+const clock = Buffer.alloc(16);
+
+function realtimeNow(): bigint {
+  libc().clock_gettime(CLOCK_REALTIME, clock);
+  return timespec(clock);
+}
+
+const timespec = (bytes: Buffer): bigint =>
+  bytes.readBigInt64LE(0) * 1_000_000_000n + bytes.readBigInt64LE(8);
+
 export const PacketSocket = {
   /** Opens the socket. `NoDevice` when there is no such link, `Denied` without CAP_NET_RAW. */
-  open(options: PacketSocketOptions): PacketSocket {
-    throw new NetlinkError({
-      code: "Unsupported",
-      operation: "open packet socket",
-      object: `dev ${options.linkIndex}`,
-    });
+  open({ netns, ...options }: PacketSocketOptions): PacketSocket {
+    const open = () => new KernelPacketSocket(options);
+    return netns === undefined ? open() : netns.run(open);
   },
 };

@@ -33,6 +33,7 @@ const RTA = {
   MULTIPATH: 9,
   TABLE: 15,
   VIA: 18,
+  PREF: 20,
 } as const;
 const RTAX_MTU = 2;
 const RTNH_F_ONLINK = 4;
@@ -60,6 +61,8 @@ const types: Readonly<Record<RouteType, number>> = {
   prohibit: 8,
   throw: 9,
 };
+/** ICMPV6_ROUTER_PREF_* */
+const preferences = { low: 3, medium: 0, high: 1 } as const;
 const typeNames = new Map(Object.entries(types).map(([name, value]) => [value, name as RouteType]));
 const scopeNames = new Map(Object.entries(scopes).map(([name, value]) => [value, name as Scope]));
 
@@ -72,6 +75,7 @@ export function encodeRoute(writer: MessageWriter, route: RouteSpec): void {
     scope: defaultScope(route),
     protocol: route.protocol ?? PROTOCOL_STATIC,
   });
+  if (route.preference !== undefined && family === 6) writer.u8(RTA.PREF, preferences[route.preference]);
   if (route.mtu !== undefined) {
     const { mtu } = route;
     writer.nest(RTA.METRICS, () => writer.u32(RTAX_MTU, mtu));
@@ -161,13 +165,23 @@ export function encodeRouteFilter(writer: MessageWriter, filter: RouteFilter, fa
   if (filter.linkIndex !== undefined) writer.u32(RTA.OIF, filter.linkIndex);
 }
 
-/** A route of a message; undefined for cache entries and families other than IP. Throws `Malformed`. */
-export function decodeRoute(payload: Buffer): Route | undefined {
+/** The question of `ip route get`. */
+export function encodeLookup(writer: MessageWriter, address: string): void {
+  const bytes = parseAddress(address);
+  const at = writer.header(SIZE);
+  writer.put8(at, addressFamily(bytes.length === 4 ? 4 : 6));
+  writer.put8(at + 1, bytes.length * 8);
+  writer.bytesOf(RTA.DST, bytes);
+}
+
+/** A route of a message; undefined for cache entries (unless asked for) and families other than IP. Throws `Malformed`. */
+export function decodeRoute(payload: Buffer, cached?: "with cached"): Route | undefined {
   needHeader(payload, SIZE, "rtmsg");
   const family = familyOf(payload[0]!);
   const flags = payload.readUInt32LE(8);
   const type = typeNames.get(payload[7]!);
-  if (family === undefined || type === undefined || flags & RTM_F_CLONED) return undefined;
+  if (family === undefined || type === undefined) return undefined;
+  if (flags & RTM_F_CLONED && cached === undefined) return undefined;
   const attributes = new Attributes(payload, SIZE);
   const source = attributes.bytes(RTA.PREFSRC);
   return {

@@ -1,4 +1,3 @@
-import { NetlinkError } from "./error.ts";
 import type { InterfaceAddresses } from "./interface-address.ts";
 import { KernelInterfaceAddresses } from "./kernel-interface-addresses.ts";
 import { KernelLinks } from "./kernel-links.ts";
@@ -11,6 +10,7 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
 import type { Routes } from "./route.ts";
 import type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./route-event.ts";
+import { subscribeRoutes } from "./route-subscription.ts";
 import type { Rules } from "./rule.ts";
 
 export interface RouteSocketOptions {
@@ -56,8 +56,13 @@ class KernelRouteSocket implements RouteSocket {
     this.rules = new KernelRules(socket);
   }
 
-  subscribe(): Subscription {
-    throw new NetlinkError({ code: "Unsupported", operation: "subscribe" });
+  subscribe(
+    groups: readonly EventGroup[],
+    onEvent: (event: RouteEvent) => void,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    using netns = this.#socket.namespace();
+    return subscribeRoutes(netns, groups, onEvent, options);
   }
 
   close(): void {

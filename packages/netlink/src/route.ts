@@ -69,6 +69,8 @@ export interface RouteSpec {
   readonly onlink?: boolean;
   readonly nextHops?: readonly NextHop[];
   readonly mtu?: number;
+  /** IPv6 (RFC 4191): of several routes with the same prefix and metric the kernel takes the one with the highest. Default `medium`. */
+  readonly preference?: "low" | "medium" | "high";
 }
 
 /** Which route to delete: absent fields match any. The kernel deletes the first match only. */
@@ -85,7 +87,7 @@ export interface RouteFilter {
 }
 
 export type RouteChange =
-  | { readonly op: "add" | "replace"; readonly route: RouteSpec }
+  | { readonly op: "add" | "prepend" | "replace"; readonly route: RouteSpec }
   | { readonly op: "delete"; readonly route: RouteKey };
 
 /**
@@ -99,10 +101,17 @@ export interface Routes {
   list(filter?: RouteFilter): Route[];
   /** `ip route add`. `AlreadyExists` when prefix and metric are taken, `Unreachable` for a gateway off-link, `NetworkDown`. */
   add(route: RouteSpec): void;
+  /**
+   * `ip route prepend`: beside another route with the same prefix and metric but another next hop, before it. `AlreadyExists` only for the same
+   * next hop. IPv6 knows no order among equals: set `preference` too.
+   */
+  prepend(route: RouteSpec): void;
   /** `ip route replace`: in place, no packet finds a gap. Replaces only the route with the same metric. */
   replace(route: RouteSpec): void;
   /** `ip route delete`. `NotFound` when nothing matches. */
   delete(route: RouteKey): void;
+  /** `ip route get`: the route the kernel would take now. Throws `Unreachable` when there is none or it says so. */
+  lookup(address: string): Route;
   /**
    * Many changes in few system calls, in order. A failed change does not stop the later ones.
    * Element i of the result is undefined when change i was made, else its error.

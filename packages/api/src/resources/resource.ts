@@ -37,6 +37,8 @@ export interface ResourceDefinition<Spec extends z.ZodType, Status extends z.Zod
   readonly onlyNames?: readonly string[];
   readonly nameRemedy?: string;
   readonly rules?: readonly CelRule[];
+  /** The server keeps fields of the spec that the schema does not name. */
+  readonly keepsUnknownFields?: boolean;
 }
 
 /** The schema of one of Fairlead's own kinds: checks objects, and is what the CRD is generated from. */

@@ -1,0 +1,4 @@
+/** `pnpm lab up | down | status | exec | kubectl | ...` */
+import { program } from "./host/program.ts";
+
+await program.parseAsync();

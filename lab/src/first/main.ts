@@ -1,0 +1,91 @@
+/**
+ * The lab's first process: everything of the lab is below it, and the kernel removes everything when it ends.
+ * Started by `lab up` in fresh pid, mount, network, uts and ipc namespaces.
+ */
+import { mkdir } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { run } from "../command.ts";
+import type { LabStatus, Request } from "../control/protocol.ts";
+import { serveControl } from "../control/server.ts";
+import { LabError } from "../error.ts";
+import { readTopology } from "../topology/topology.ts";
+import { bringUpCluster } from "./cluster.ts";
+import { proportionalMemory } from "./memory.ts";
+import { ownSysfs, privateFilesystem } from "./mounts.ts";
+import { buildNodes, type LabNode } from "./nodes.ts";
+import { inside, logDirectory, workspace } from "./paths.ts";
+import { routers, workers } from "./processes.ts";
+import { step, tell } from "./progress.ts";
+import { Supervisor } from "./supervisor.ts";
+
+const began = performance.now();
+const { values } = parseArgs({ options: { topology: { type: "string" } } });
+const topology = readTopology(values.topology ?? "");
+
+const remarks: string[] = [];
+const nodes = new Map<string, LabNode>();
+const supervisor = new Supervisor({
+  logDirectory,
+  memoryOf: proportionalMemory,
+  enter: (node) => {
+    if (node === undefined) return [];
+    const found = nodes.get(node);
+    if (found === undefined) throw new LabError("UnknownNode", `there is no node ${node}`);
+    return found.enter;
+  },
+});
+let readyAt = performance.now();
+
+await step("own filesystem and network", async () => {
+  await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
+  await mkdir(inside.directory, { recursive: true });
+  await privateFilesystem(inside.directory, [], [workspace]);
+  const remark = await ownSysfs([]);
+  if (remark !== undefined) remarks.push(`no /sys of its own: ${remark}`);
+  await run(["hostname", topology.name]);
+});
+await serveControl(inside.control, handle);
+await step("machines and links", async () => {
+  for (const node of await buildNodes(topology, [workspace])) nodes.set(node.name, node);
+});
+await step("routers", async () => {
+  for (const spec of routers(topology)) supervisor.add(spec);
+});
+await bringUpCluster(topology, supervisor);
+await step("workers", async () => {
+  for (const spec of workers(topology)) supervisor.add(spec);
+});
+readyAt = performance.now();
+tell({ event: "ready", milliseconds: Math.round(readyAt - began) });
+
+function status(): LabStatus {
+  const processes = supervisor.status();
+  return {
+    topology: topology.name,
+    uptime: Math.round(performance.now() - readyAt),
+    nodes: [...nodes.values()].map(({ name, role, holder }) => ({ name, role, pid: holder.pid! })),
+    processes,
+    memory: processes.reduce((sum, p) => sum + p.memory, proportionalMemory(process.pid)),
+    remarks,
+  };
+}
+
+function handle(request: Request): object {
+  switch (request.method) {
+    case "status":
+      return status();
+    case "kill":
+      return { pid: supervisor.kill(request.process, request.signal as NodeJS.Signals) };
+    case "restart":
+      supervisor.restart(request.process);
+      return {};
+    case "stop":
+      supervisor.stop(request.process);
+      return {};
+    case "down":
+      supervisor.stopAll();
+      // The answer goes out, then everything ends at once: the kernel kills what is left in the pid namespace.
+      setTimeout(() => process.exit(0), 200);
+      return {};
+  }
+}

@@ -1,0 +1,49 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../command.ts";
+import { messageOf } from "../error.ts";
+
+/** Directories of the host the lab sees and may write to without the host noticing. */
+const shadowed = ["/etc", "/var", "/opt"] as const;
+
+/**
+ * Gives a mount namespace its own /run, and copies-on-write of /etc, /var and /opt kept in memory. `enter` is the command
+ * prefix that runs a program in the namespace, empty for our own; `keep` lists directories that stay the host's.
+ */
+export async function privateFilesystem(
+  scratch: string,
+  enter: readonly string[],
+  keep: readonly string[] = [],
+): Promise<void> {
+  const mount = (...args: string[]) => run([...enter, "mount", ...args]);
+  const held = keep.filter((path) => shadowed.some((dir) => path === dir || path.startsWith(`${dir}/`)));
+  for (const [index, path] of held.entries()) {
+    await mkdir(join(scratch, `keep${index}`), { recursive: true });
+    await mount("--bind", path, join(scratch, `keep${index}`));
+  }
+  for (const directory of shadowed) {
+    const upper = join(scratch, `upper${directory}`);
+    const work = join(scratch, `work${directory}`);
+    await mkdir(upper, { recursive: true });
+    await mkdir(work, { recursive: true });
+    await mount(
+      "-t",
+      "overlay",
+      "overlay",
+      "-o",
+      `lowerdir=${directory},upperdir=${upper},workdir=${work}`,
+      directory,
+    );
+  }
+  for (const [index, path] of held.entries()) await mount("--bind", join(scratch, `keep${index}`), path);
+}
+
+/** A fresh /sys shows the interfaces of the namespace's own network. Without it only tools that read /sys are misled. */
+export async function ownSysfs(enter: readonly string[]): Promise<string | undefined> {
+  try {
+    await run([...enter, "mount", "-t", "sysfs", "sysfs", "/sys"]);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}

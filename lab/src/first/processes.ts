@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import type { Topology } from "../topology/topology.ts";
+import { inside, workspace } from "./paths.ts";
+import type { ProcessSpec } from "./supervisor.ts";
+
+const source = (path: string) => join(workspace, path);
+
+/** A program of this workspace, run from its source. */
+function program(path: string, ...args: string[]): Pick<ProcessSpec, "argv" | "program"> {
+  return { argv: [process.execPath, source(path), ...args], program: source(path) };
+}
+
+/** The file that holds the kubeconfig of a service account. */
+export function kubeconfigOf(account: string): string {
+  return join(inside.kubeconfigs, `${account}.kubeconfig`);
+}
+
+export function apiServer(topology: Topology): ProcessSpec {
+  const address = `${topology.management.ipv4.gateway}:6443`;
+  return {
+    name: "apiserver",
+    ...program("lab/src/apiserver/main.ts", "--bind", address, "--dir", inside.cluster),
+  };
+}
+
+/** Controllers, once the API server runs and their accounts exist. */
+export function controlPlane(): ProcessSpec[] {
+  return [
+    {
+      name: "virt-controller",
+      ...program("lab/src/kubevirt/controller-main.ts", "--kubeconfig", kubeconfigOf("virt-controller")),
+      after: kubeconfigOf("virt-controller"),
+    },
+    {
+      name: "fairlead-cluster",
+      ...program("packages/cluster/src/main.ts", "--kubeconfig", kubeconfigOf("fairlead-cluster")),
+      after: kubeconfigOf("fairlead-cluster"),
+    },
+  ];
+}
+
+/** Where a node's own /run and /var lie for the supervisor, which lives outside the node. */
+export function inNode(node: string, path: string): string {
+  if (path.startsWith("/run/")) return join(inside.nodes, node, path);
+  return join(inside.nodes, node, "upper", path);
+}
+
+/** BIRD of every router, with the configuration the topology names. */
+export function routers(topology: Topology): ProcessSpec[] {
+  return topology.nodes
+    .filter((node) => node.kind === "bird")
+    .map((node) => ({
+      name: `${node.name}/bird`,
+      node: node.name,
+      argv: ["bird", "-f", "-c", node.startupConfig!, "-s", "/run/bird.ctl"],
+    }));
+}
+
+/** What runs on every worker. */
+export function workers(topology: Topology): ProcessSpec[] {
+  const kubeconfig = (account: string) => ["--kubeconfig", kubeconfigOf(account)];
+  return topology.nodes
+    .filter((node) => node.role === "worker")
+    .flatMap(({ name: node }) => {
+      const bird = "/var/lib/fairlead/bird.conf";
+      const specs: (Omit<ProcessSpec, "node" | "name"> & { name: string })[] = [
+        {
+          name: "bird",
+          // -R: keep the routes of the last run until the neighbours are back.
+          argv: ["bird", "-f", "-R", "-c", bird, "-s", "/run/fairlead/bird.ctl"],
+          after: inNode(node, bird),
+        },
+        {
+          name: "fairlead-node",
+          ...program("packages/node/src/main.ts", "--node-name", node, ...kubeconfig("fairlead-node")),
+          after: kubeconfigOf("fairlead-node"),
+        },
+        {
+          name: "kubelet",
+          ...program("lab/src/kubelet/main.ts", "--node-name", node, ...kubeconfig(`kubelet-${node}`)),
+          after: kubeconfigOf(`kubelet-${node}`),
+        },
+        {
+          name: "virt-handler",
+          ...program("lab/src/kubevirt/handler-main.ts", "--node", node, ...kubeconfig("virt-handler")),
+          after: kubeconfigOf("virt-handler"),
+        },
+      ];
+      return specs.map((spec) => ({ ...spec, node, name: `${node}/${spec.name}` }));
+    });
+}

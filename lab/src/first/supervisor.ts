@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, existsSync, type WriteStream } from "node:fs";
+import { join } from "node:path";
+import { LabError, messageOf } from "../error.ts";
+
+/** One long-running program of the lab, as data. */
+export interface ProcessSpec {
+  /** For example `node1/bird`. Unique. */
+  readonly name: string;
+  /** The machine it belongs to; absent for the control plane. */
+  readonly node?: string;
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Path as seen by the supervisor; the program starts when this file exists. */
+  readonly after?: string;
+  /** Path as seen by the supervisor; without this file the program is not part of this build and is not started. */
+  readonly program?: string;
+}
+
+export type ProcessState = "absent" | "waiting" | "running" | "restarting" | "stopped";
+
+export interface ProcessStatus {
+  readonly name: string;
+  readonly node?: string;
+  readonly state: ProcessState;
+  readonly pid?: number;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** Resident memory in bytes; 0 while it does not run. */
+  readonly memory: number;
+  /** How it ended the last time. */
+  readonly lastExit?: string;
+  readonly log: string;
+}
+
+interface Entry {
+  readonly spec: ProcessSpec;
+  readonly log: string;
+  child?: ChildProcess;
+  sink?: WriteStream;
+  restarts: number;
+  lastExit?: string;
+  startedAt: number;
+  delay: number;
+  timer?: NodeJS.Timeout;
+  state: ProcessState;
+}
+
+/** Milliseconds: first wait after a crash, longest wait, and how long a run counts as a success. */
+const backOff = { first: 100, longest: 5_000, healthy: 10_000 } as const;
+const filePoll = 50;
+
+/** Starts programs, starts them again when they end, and keeps what they print. */
+export class Supervisor {
+  readonly #entries = new Map<string, Entry>();
+  readonly #logDirectory: string;
+  readonly #enter: (node: string | undefined) => readonly string[];
+  readonly #memoryOf: (pid: number) => number;
+  #stopping = false;
+
+  /** @param enter command prefix that runs a program on a machine */
+  constructor(options: {
+    readonly logDirectory: string;
+    readonly enter: (node: string | undefined) => readonly string[];
+    readonly memoryOf?: (pid: number) => number;
+  }) {
+    this.#logDirectory = options.logDirectory;
+    this.#enter = options.enter;
+    this.#memoryOf = options.memoryOf ?? (() => 0);
+  }
+
+  add(spec: ProcessSpec): void {
+    if (this.#entries.has(spec.name))
+      throw new LabError("BadRequest", `there is a process ${spec.name} already`);
+    const entry: Entry = {
+      spec,
+      log: join(this.#logDirectory, `${spec.name.replaceAll("/", ".")}.log`),
+      restarts: 0,
+      startedAt: 0,
+      delay: backOff.first,
+      state: "waiting",
+    };
+    this.#entries.set(spec.name, entry);
+    this.#start(entry);
+  }
+
+  status(): ProcessStatus[] {
+    return [...this.#entries.values()].map((entry) => ({
+      name: entry.spec.name,
+      ...(entry.spec.node !== undefined && { node: entry.spec.node }),
+      state: entry.state,
+      ...(entry.child?.pid !== undefined && { pid: entry.child.pid }),
+      restarts: entry.restarts,
+      memory: entry.child?.pid === undefined ? 0 : this.#memoryOf(entry.child.pid),
+      ...(entry.lastExit !== undefined && { lastExit: entry.lastExit }),
+      log: entry.log,
+    }));
+  }
+
+  /** Sends a signal to a process; the supervisor starts it again as after a crash. Returns its process ID. */
+  kill(name: string, signal: NodeJS.Signals): number {
+    const entry = this.#find(name);
+    const pid = entry.child?.pid;
+    if (pid === undefined) throw new LabError("BadRequest", `${name} does not run (${entry.state})`);
+    entry.child?.kill(signal);
+    return pid;
+  }
+
+  /** Ends a process, or starts a stopped one; either way it runs again without waiting. */
+  restart(name: string): void {
+    const entry = this.#find(name);
+    entry.delay = 0;
+    if (entry.child) entry.child.kill("SIGTERM");
+    else this.#start(entry);
+  }
+
+  /** Ends a process and leaves it ended until `restart`. */
+  stop(name: string, signal: NodeJS.Signals = "SIGTERM"): void {
+    const entry = this.#find(name);
+    clearTimeout(entry.timer);
+    entry.state = "stopped";
+    entry.child?.kill(signal);
+  }
+
+  /** Asks everything to end; nothing is started any more. */
+  stopAll(): void {
+    this.#stopping = true;
+    for (const entry of this.#entries.values()) {
+      clearTimeout(entry.timer);
+      entry.child?.kill("SIGTERM");
+    }
+  }
+
+  #find(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) return entry;
+    const names = [...this.#entries.keys()].join(", ");
+    throw new LabError("UnknownProcess", `there is no process ${name}; there are: ${names}`);
+  }
+
+  #start(entry: Entry): void {
+    clearTimeout(entry.timer);
+    if (this.#stopping) return;
+    const { spec } = entry;
+    if (spec.program !== undefined && !existsSync(spec.program)) {
+      entry.state = "absent";
+      return;
+    }
+    if (spec.after !== undefined && !existsSync(spec.after)) {
+      entry.state = "waiting";
+      entry.timer = setTimeout(() => this.#start(entry), filePoll);
+      return;
+    }
+    const [program, ...args] = [...this.#enter(spec.node), ...spec.argv];
+    const child = spawn(program!, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...spec.env },
+    });
+    entry.child = child;
+    entry.state = "running";
+    entry.startedAt = performance.now();
+    entry.sink ??= openLog(entry.log);
+    const { sink } = entry;
+    const write = (chunk: Buffer) => void (sink.writable && sink.write(chunk));
+    child.stdout.on("data", write);
+    child.stderr.on("data", write);
+    child.on("error", (error) => {
+      entry.lastExit = messageOf(error);
+      // A program that could not be started reports no end.
+      if (child.pid === undefined) this.#ended(entry, child);
+    });
+    child.on("exit", (status, signal) => {
+      entry.lastExit = signal ?? `status ${status}`;
+      this.#ended(entry, child);
+    });
+  }
+
+  #ended(entry: Entry, child: ChildProcess): void {
+    if (entry.child !== child) return;
+    delete entry.child;
+    if (entry.state === "stopped" || this.#stopping) return;
+    if (performance.now() - entry.startedAt > backOff.healthy) entry.delay = backOff.first;
+    entry.state = "restarting";
+    entry.restarts++;
+    entry.timer = setTimeout(() => this.#start(entry), entry.delay);
+    entry.delay = Math.min(backOff.longest, Math.max(backOff.first, entry.delay * 2));
+  }
+}
+
+/** A log that cannot be written (a full disk) must not end the lab. */
+function openLog(path: string): WriteStream {
+  const sink = createWriteStream(path, { flags: "a" });
+  sink.on("error", (error) => process.stderr.write(`log ${path}: ${error.message}\n`));
+  return sink;
+}

@@ -1,0 +1,3 @@
+export { GuestError } from "./error.ts";
+export { type GuestImage, guestImage, readyMarker } from "./image.ts";
+export { fetchKernel, type GuestKernel } from "./kernel.ts";

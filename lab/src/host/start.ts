@@ -1,0 +1,131 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { LabError, type LabErrorCode } from "../error.ts";
+import { logDirectory, workspace } from "../first/paths.ts";
+import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
+import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
+import { type LabState, removeState, runningLab, saveState, startTimeOf } from "./state.ts";
+
+export interface StartOptions {
+  readonly topology: string;
+  readonly onProgress?: (event: ProgressEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Starts the lab and resolves when it is ready. Whatever goes wrong, or when `signal` fires, the first process is killed and the
+ * kernel removes the rest.
+ */
+export async function startLab(options: StartOptions): Promise<LabState> {
+  requirePrograms();
+  const present = await runningLab();
+  if (present !== undefined)
+    throw new LabError(
+      "AlreadyRunning",
+      `the lab runs already (process ${present.pid}); end it with: pnpm lab down`,
+    );
+  await requireSpace();
+  const rootless = process.getuid?.() !== 0;
+  const log = openSync(join(logDirectory, "lab.log"), "w");
+  const namespaces = [
+    "--pid",
+    "--fork",
+    "--kill-child=SIGKILL",
+    "--mount",
+    "--mount-proc",
+    "--net",
+    "--uts",
+    "--ipc",
+  ];
+  const wrapper = spawn(
+    "unshare",
+    [
+      ...(rootless ? ["--user", "--map-root-user"] : []),
+      ...namespaces,
+      // A pid namespace's first process collects its orphans; Node.js does not.
+      ...["sh", "-c", '"$@" & wait "$!"', "lab"],
+      ...[process.execPath, join(workspace, "lab/src/first/main.ts"), "--topology", options.topology],
+    ],
+    {
+      stdio: ["ignore", log, log, "pipe"],
+      detached: true,
+      env: { ...process.env, PATH: searchPath },
+      cwd: "/",
+    },
+  );
+  closeSync(log);
+  try {
+    return await untilReady(wrapper, options, rootless);
+  } catch (error) {
+    // --kill-child: its first process, and with it everything, goes as well.
+    wrapper.kill("SIGKILL");
+    await removeState();
+    throw error;
+  }
+}
+
+type Wrapper = ReturnType<typeof spawn>;
+
+async function untilReady(wrapper: Wrapper, options: StartOptions, rootless: boolean): Promise<LabState> {
+  const { promise, resolve, reject } = Promise.withResolvers<LabState>();
+  const progress = wrapper.stdio[progressDescriptor] as Readable;
+  let failure: LabError | undefined;
+  let state: LabState | undefined;
+  const onAbort = () => reject(options.signal?.reason);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  wrapper.on("error", (cause) =>
+    reject(new LabError("StartFailed", `cannot run unshare: ${cause.message}`, cause)),
+  );
+  wrapper.on("exit", () => reject(failure ?? endedEarly(rootless)));
+  createInterface({ input: progress }).on("line", async (line) => {
+    const event = JSON.parse(line) as ProgressEvent;
+    options.onProgress?.(event);
+    if (event.event === "failed")
+      failure = new LabError(event.code as LabErrorCode, `${event.step}: ${event.message}`);
+    if (event.event === "ready") {
+      try {
+        state = stateOf(wrapper.pid!, options.topology, rootless);
+        await saveState(state);
+        resolve(state);
+      } catch (error) {
+        reject(error);
+      }
+    }
+  });
+  try {
+    return await promise;
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+    progress.destroy();
+    wrapper.removeAllListeners("exit");
+    wrapper.unref();
+  }
+}
+
+/** The first process is the only child of `unshare`. */
+function stateOf(wrapper: number, topology: string, rootless: boolean): LabState {
+  const pid = Number(readFileSync(`/proc/${wrapper}/task/${wrapper}/children`, "utf8").trim());
+  const startTime = startTimeOf(pid);
+  if (startTime === undefined) throw endedEarly(rootless);
+  return { pid, startTime, topology, rootless };
+}
+
+function endedEarly(rootless: boolean): LabError {
+  let last = "";
+  try {
+    last = readFileSync(join(logDirectory, "lab.log"), "utf8").trim().split("\n").slice(-3).join("\n");
+  } catch {
+    // Then there is nothing to quote.
+  }
+  if (/unshare.*(not permitted|failed)/i.test(last))
+    return new LabError(
+      "MissingPrivilege",
+      rootless
+        ? `user namespaces are not permitted here (${last}); run as root, or set kernel.unprivileged_userns_clone=1`
+        : `namespaces are not permitted here (${last}); in a container, give it CAP_SYS_ADMIN`,
+    );
+  return new LabError("StartFailed", `the lab ended while starting: ${last || "no message"}`);
+}

@@ -1,0 +1,248 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { GuestImage } from "../guest/index.ts";
+import {
+  type Acceleration,
+  type Domain,
+  type Machine,
+  migrate,
+  monotonicNow,
+  receive,
+  received,
+  resume,
+  startMachine,
+} from "../qemu/index.ts";
+import { binding } from "./bridge-binding.ts";
+import { leaseFor } from "./dhcp-message.ts";
+import { type DhcpServer, startDhcpServer } from "./dhcp-server.ts";
+import type { Faults } from "./faults.ts";
+import type { Journal } from "./journal.ts";
+import type {
+  DomainState,
+  LauncherMethods,
+  LauncherStatus,
+  MigrationRecord,
+  TargetMethods,
+  TargetSockets,
+} from "./launcher-protocol.ts";
+import type { PodNetwork } from "./pod-network.ts";
+import { connectRpc, type RpcServer, serveRpc } from "./rpc.ts";
+
+export interface LauncherOptions {
+  readonly directory: string;
+  readonly hostname: string;
+  readonly dns: readonly string[];
+  readonly image: GuestImage;
+  readonly acceleration: Acceleration;
+  readonly journal: Journal;
+  /** Called after every change. */
+  readonly onStatus: (status: LauncherStatus) => void;
+  /** Called when the launcher should end. */
+  readonly onExit: () => void;
+}
+
+/** Milliseconds the memory may take to arrive after the source says it has sent all. */
+const arrivalDeadline = 30_000;
+/** How often KubeVirt's launcher asks libvirt whether the incoming job is over, milliseconds. */
+const jobPoll = 100;
+
+const timestamp = () => `${new Date().toISOString().slice(0, 19)}Z`;
+
+/** The one domain of a launcher pod: its QEMU, its DHCP server, its part in migrations. */
+export class LauncherDomain implements LauncherMethods {
+  readonly #options: LauncherOptions;
+  #state: DomainState = "none";
+  #domain: Domain | undefined;
+  #migration: MigrationRecord | undefined;
+  #machine: Machine | undefined;
+  #dhcp: DhcpServer | undefined;
+  #control: RpcServer<never> | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+  }
+
+  status(): LauncherStatus {
+    return {
+      state: this.#state,
+      ...(this.#domain && { domain: this.#domain }),
+      ...(this.#migration && { migration: this.#migration }),
+    };
+  }
+
+  async start({ domain, network }: { domain: Domain; network: PodNetwork }): Promise<LauncherStatus> {
+    if (this.#state !== "none") return this.status();
+    await this.#serveDhcp(network, domain.mac);
+    await this.#run(domain, false);
+    this.#become("running");
+    this.#options.journal("booted", monotonicNow());
+    return this.status();
+  }
+
+  async prepareTarget(params: { uid: string; network: PodNetwork; faults: Faults }): Promise<TargetSockets> {
+    const { uid, network, faults } = params;
+    const sockets = {
+      control: `${this.#options.directory}/control.sock`,
+      memory: `${this.#options.directory}/49152.sock`,
+    };
+    if (this.#control) return sockets;
+    this.#migration = { uid, role: "target" };
+    const methods: TargetMethods = {
+      begin: async ({ domain }) => {
+        await this.#serveDhcp(network, faults.dhcpForgetsGuestMac ? network.mac : domain.mac);
+        await this.#run(domain, true);
+        await receive(this.#machine!.qmp, `unix:${sockets.memory}`);
+        this.#become("incoming");
+      },
+      finish: async () => {
+        const signal = AbortSignal.timeout(arrivalDeadline);
+        await received(this.#machine!.qmp, signal);
+        const resumedAt = await resume(this.#machine!.qmp, signal);
+        this.#options.journal("resumed", resumedAt, { migration: uid });
+        this.#migration = { uid, role: "target", readyTimestamp: timestamp() };
+        this.#become("running");
+        void this.#endIncomingJob();
+        return { resumedAt: String(resumedAt) };
+      },
+      cancel: async () => {
+        await this.#machine?.kill();
+      },
+    };
+    this.#control = await serveRpc<TargetMethods>(sockets.control, methods);
+    return sockets;
+  }
+
+  async migrate(params: {
+    uid: string;
+    sockets: TargetSockets;
+    bandwidth: number;
+    faults: Faults;
+  }): Promise<LauncherStatus> {
+    if (this.#state !== "running" || this.#machine === undefined || this.#domain === undefined) {
+      throw new Error(`a domain that is ${this.#state} cannot migrate`);
+    }
+    if (this.#migration?.uid === params.uid) return this.status();
+    this.#migration = { uid: params.uid, role: "source", startTimestamp: timestamp() };
+    this.#abort = new AbortController();
+    this.#changed();
+    void this.#moveOut(this.#machine, this.#domain, params, this.#abort.signal);
+    return this.status();
+  }
+
+  async abort({ uid }: { uid: string }): Promise<void> {
+    if (this.#migration?.uid !== uid || this.#migration.endTimestamp) return;
+    this.#migration = { ...this.#migration, aborted: true };
+    this.#abort?.abort();
+  }
+
+  async shutdown({ grace }: { grace: number }): Promise<void> {
+    const machine = this.#machine;
+    if (machine === undefined) return this.#options.onExit();
+    await machine.qmp.execute("system_powerdown").catch(() => {});
+    const given = delay(grace * 1000, undefined, { ref: false }).then(() => machine.kill());
+    await Promise.race([machine.exited, given]);
+  }
+
+  async exit(_params: Record<string, never>): Promise<void> {
+    await this.#machine?.kill();
+    this.#options.onExit();
+  }
+
+  async #moveOut(
+    machine: Machine,
+    domain: Domain,
+    params: { uid: string; sockets: TargetSockets; bandwidth: number; faults: Faults },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { uid, faults } = params;
+    const journal: Journal = (event, at, more) =>
+      this.#options.journal(event, at, { migration: uid, ...more });
+    try {
+      using target = await connectRpc<TargetMethods>(params.sockets.control);
+      try {
+        await target.call("begin", { domain });
+        const result = await migrate(machine.qmp, {
+          uri: `unix:${params.sockets.memory}`,
+          bandwidth: faults.bandwidth ?? params.bandwidth,
+          signal,
+          onCopying: () => {
+            if (faults.killTargetDuringCopy) void target.call("cancel", {}).catch(() => {});
+          },
+          beforeSwitchover: async () => {
+            if (faults.stretchPauseMs) await delay(faults.stretchPauseMs);
+            if (faults.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
+          },
+        });
+        journal("migration-started", result.startedAt);
+        journal("stopped", result.stoppedAt);
+        await target.call("finish", {}, { deadline: arrivalDeadline });
+        const { downtimeMs, totalMs, bytes } = result;
+        journal("migration-completed", monotonicNow(), { downtimeMs, totalMs, bytes });
+      } catch (error) {
+        await target.call("cancel", {}).catch(() => {});
+        await machine.qmp.execute("cont").catch(() => {});
+        throw error;
+      }
+      this.#migration = { ...this.#migration!, endTimestamp: timestamp() };
+      this.#state = "migrated";
+      await machine.kill();
+      this.#changed();
+    } catch (error) {
+      const aborted = this.#migration?.aborted === true;
+      const reason = aborted
+        ? "Live migration has been aborted"
+        : error instanceof Error
+          ? error.message
+          : String(error);
+      journal("migration-failed", monotonicNow(), { reason });
+      this.#migration = { ...this.#migration!, endTimestamp: timestamp(), failed: true, reason };
+      this.#changed();
+    }
+  }
+
+  /** libvirt's job outlives the guest's arrival by a moment; KubeVirt waits for its end by asking. */
+  async #endIncomingJob(): Promise<void> {
+    await delay(jobPoll);
+    if (this.#migration) this.#migration = { ...this.#migration, endTimestamp: timestamp() };
+    this.#changed();
+  }
+
+  async #serveDhcp(network: PodNetwork, mac: string): Promise<void> {
+    const { hostname, dns } = this.#options;
+    const lease = leaseFor(network, { hostname, dns });
+    if (lease === undefined) return;
+    this.#dhcp ??= await startDhcpServer();
+    this.#dhcp.serve({ mac, lease });
+  }
+
+  async #run(domain: Domain, incoming: boolean): Promise<void> {
+    const { image, acceleration, directory } = this.#options;
+    const machine = await startMachine({
+      domain,
+      image,
+      acceleration,
+      directory,
+      tap: binding.tap,
+      incoming,
+    });
+    this.#domain = domain;
+    this.#machine = machine;
+    let poweredOff = false;
+    machine.qmp.subscribe((event) => {
+      if (event.event === "SHUTDOWN") poweredOff = event.data.guest === true;
+    });
+    void machine.exited.then(() => {
+      if (this.#state === "migrated") return;
+      this.#become(poweredOff ? "shutoff" : "crashed");
+    });
+  }
+
+  #become(state: DomainState): void {
+    this.#state = state;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.onStatus(this.status());
+  }
+}

@@ -1,0 +1,79 @@
+import type { Domain } from "../qemu/index.ts";
+import type { Faults } from "./faults.ts";
+import type { PodNetwork } from "./pod-network.ts";
+
+/** Life of the domain in one launcher. */
+export type DomainState =
+  /** No QEMU yet. */
+  | "none"
+  /** A QEMU waits for a migration, or is receiving one. */
+  | "incoming"
+  | "running"
+  /** The guest moved away; nothing runs here any more. */
+  | "migrated"
+  /** The guest powered off. */
+  | "shutoff"
+  /** QEMU ended by itself or was killed. */
+  | "crashed";
+
+/** What the launcher remembers of the last migration it took part in. Times: RFC 3339. */
+export interface MigrationRecord {
+  readonly uid: string;
+  readonly role: "source" | "target";
+  readonly startTimestamp?: string;
+  /** On the target: the guest runs here. */
+  readonly readyTimestamp?: string;
+  readonly endTimestamp?: string;
+  readonly failed?: boolean;
+  readonly reason?: string;
+  readonly aborted?: boolean;
+}
+
+export interface LauncherStatus {
+  readonly state: DomainState;
+  readonly domain?: Domain;
+  readonly migration?: MigrationRecord;
+}
+
+/** What virt-handler asks of the launcher on its node. Served on `launcher.sock`. */
+export interface LauncherMethods {
+  /** First start: serve DHCP and run the guest. */
+  start(params: { domain: Domain; network: PodNetwork }): Promise<LauncherStatus>;
+  /** On a migration target: serve DHCP and listen for the source's launcher and for QEMU's memory. */
+  prepareTarget(params: { uid: string; network: PodNetwork; faults: Faults }): Promise<TargetSockets>;
+  /** On the source. Returns once the migration has begun; the end is seen in the status. */
+  migrate(params: {
+    uid: string;
+    sockets: TargetSockets;
+    bandwidth: number;
+    faults: Faults;
+  }): Promise<LauncherStatus>;
+  abort(params: { uid: string }): Promise<void>;
+  /** Asks the guest to power off, and kills it after the grace period, in seconds. */
+  shutdown(params: { grace: number }): Promise<void>;
+  /** The launcher has nothing left to do and ends. */
+  exit(params: Record<string, never>): Promise<void>;
+}
+
+/** Paths of unix sockets: libvirt's control connection, and the memory. */
+export interface TargetSockets {
+  readonly control: string;
+  readonly memory: string;
+}
+
+/** What the source's launcher asks of the target's, through both virt-handlers. libvirt's peer-to-peer migration. */
+export interface TargetMethods {
+  /** Start the incoming QEMU for this domain. */
+  begin(params: { domain: Domain }): Promise<void>;
+  /** All memory was sent: run. Answers with CLOCK_MONOTONIC nanoseconds of the RESUME, as text. */
+  finish(params: Record<string, never>): Promise<{ resumedAt: string }>;
+  /** The migration is off: end the incoming QEMU. */
+  cancel(params: Record<string, never>): Promise<void>;
+}
+
+/** One socket directory per launcher pod, below the node's own directory. */
+export const launcherDirectory = (root: string, podUid: string): string => `${root}/${podUid}`;
+export const launcherSocket = (directory: string): string => `${directory}/launcher.sock`;
+
+/** Default of FAIRLEAD_LAB_KUBEVIRT: what a node's virt-handler and launchers share. */
+export const defaultRoot = "/run/kubevirt";

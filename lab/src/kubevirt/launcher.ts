@@ -1,0 +1,87 @@
+/**
+ * `node launcher.ts`, the `compute` container of a virt-launcher pod: runs inside the pod's network namespace and does
+ * what the node's virt-handler asks over a unix socket.
+ *
+ * Environment: POD_UID, POD_NAME, VMI_NAME, VMI_HOSTNAME from the pod; FAIRLEAD_LAB_NODE, FAIRLEAD_LAB_CACHE and
+ * FAIRLEAD_LAB_KUBEVIRT (default /run/kubevirt) from the node.
+ */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { guestImage } from "../guest/index.ts";
+import { probeAcceleration } from "../qemu/index.ts";
+import { openJournal } from "./journal.ts";
+import { LauncherDomain } from "./launcher-domain.ts";
+import {
+  defaultRoot,
+  type LauncherMethods,
+  type LauncherStatus,
+  launcherDirectory,
+  launcherSocket,
+} from "./launcher-protocol.ts";
+import { serveRpc } from "./rpc.ts";
+
+const required = (name: string): string => {
+  const value = process.env[name];
+  if (value !== undefined && value !== "") return value;
+  process.stderr.write(`virt-launcher: the environment has no ${name}\n`);
+  process.exit(2);
+};
+
+const root = process.env.FAIRLEAD_LAB_KUBEVIRT ?? defaultRoot;
+const directory = launcherDirectory(root, required("POD_UID"));
+const cache = required("FAIRLEAD_LAB_CACHE");
+mkdirSync(directory, { recursive: true });
+rmSync(launcherSocket(directory), { force: true });
+
+const image = await guestImage({ cache });
+const acceleration = await probeAcceleration({ cache, image });
+
+let finish: (code: number) => void = () => {};
+const finished = new Promise<number>((resolve) => {
+  finish = resolve;
+});
+const domain = new LauncherDomain({
+  directory,
+  hostname: required("VMI_HOSTNAME"),
+  dns: nameServers(),
+  image,
+  acceleration,
+  journal: openJournal(`${root}/events.jsonl`, {
+    vmi: required("VMI_NAME"),
+    node: required("FAIRLEAD_LAB_NODE"),
+    pod: required("POD_NAME"),
+  }),
+  onStatus: (status) => {
+    server.publish(status);
+    // The domain is gone for good: stay until virt-handler has seen it, as KubeVirt's launcher does, but not for ever.
+    if (status.state === "migrated" || status.state === "shutoff")
+      setTimeout(() => finish(0), 15_000).unref();
+    if (status.state === "crashed") setTimeout(() => finish(1), 2_000).unref();
+  },
+  onExit: () => finish(0),
+});
+const methods = {
+  start: domain.start.bind(domain),
+  prepareTarget: domain.prepareTarget.bind(domain),
+  migrate: domain.migrate.bind(domain),
+  abort: domain.abort.bind(domain),
+  shutdown: domain.shutdown.bind(domain),
+  exit: domain.exit.bind(domain),
+};
+const server = await serveRpc<LauncherMethods, LauncherStatus>(launcherSocket(directory), methods, () =>
+  domain.status(),
+);
+
+const graceSeconds = Number(process.env.VMI_GRACE ?? 30);
+process.on("SIGTERM", () => void domain.shutdown({ grace: graceSeconds }).then(() => finish(0)));
+process.on("SIGINT", () => finish(1));
+
+process.exitCode = await finished;
+await domain.exit({});
+process.exit();
+
+function nameServers(): string[] {
+  const servers = [
+    ...readFileSync("/etc/resolv.conf", "utf8").matchAll(/^nameserver (\d+\.\d+\.\d+\.\d+)$/gm),
+  ];
+  return servers.length > 0 ? servers.map((match) => match[1]!) : ["8.8.8.8"];
+}

@@ -1,0 +1,57 @@
+import type { GuestImage } from "../guest/index.ts";
+
+export type Acceleration = "kvm" | "tcg";
+
+/** What distinguishes one virtual machine from another. The same on both sides of a migration. */
+export interface Domain {
+  readonly name: string;
+  /** RFC 4122 text. */
+  readonly uuid: string;
+  readonly mac: string;
+  readonly memoryMiB: number;
+  /** Bytes; offered to the guest by virtio-net. */
+  readonly mtu: number;
+  /** What cloud-init would find as network data: KubeVirt's bridge binding has no DHCPv6 and no router advertisement. */
+  readonly ipv6?: { readonly address: string; readonly gateway: string };
+}
+
+export interface MachineOptions {
+  readonly domain: Domain;
+  readonly image: GuestImage;
+  readonly acceleration: Acceleration;
+  /** Name of a tap interface that exists in the network namespace QEMU runs in. */
+  readonly tap: string;
+  /** Directory of the machine's sockets: `qmp.sock` and `console.sock`. */
+  readonly directory: string;
+  /** Start with stopped processors and wait for a migration. */
+  readonly incoming?: boolean;
+}
+
+export const qmpSocket = (directory: string): string => `${directory}/qmp.sock`;
+export const consoleSocket = (directory: string): string => `${directory}/console.sock`;
+
+/** The argument vector of `qemu-system-x86_64`. */
+export function machineArguments(options: MachineOptions): string[] {
+  const { domain, image, directory } = options;
+  const accelerator = options.acceleration === "kvm" ? "kvm" : "tcg,tb-size=32";
+  return [
+    ...["-name", `guest=${domain.name}`, "-uuid", domain.uuid],
+    ...["-no-user-config", "-nodefaults", "-display", "none"],
+    ...["-machine", "q35", "-accel", accelerator, "-cpu", options.acceleration === "kvm" ? "host" : "max"],
+    ...["-m", `${domain.memoryMiB}M`, "-smp", "1"],
+    ...["-kernel", image.kernel, "-initrd", image.initramfs],
+    ...["-append", "console=ttyS0 quiet panic=-1"],
+    ...["-netdev", `tap,id=net0,ifname=${options.tap},script=no,downscript=no`],
+    ...["-device", `virtio-net-pci,netdev=net0,mac=${domain.mac},host_mtu=${domain.mtu},romfile=`],
+    ...["-chardev", `socket,id=console0,path=${consoleSocket(directory)},server=on,wait=off`],
+    ...["-serial", "chardev:console0"],
+    ...["-qmp", `unix:${qmpSocket(directory)},server=on,wait=off`],
+    ...(domain.ipv6 ? ["-fw_cfg", `name=opt/org.fairlead.network,string=${networkData(domain.ipv6)}`] : []),
+    ...(options.incoming ? ["-S", "-incoming", "defer"] : []),
+  ];
+}
+
+/** The lines the guest's init reads. */
+function networkData(ipv6: NonNullable<Domain["ipv6"]>): string {
+  return `address ${ipv6.address}/128\ngateway ${ipv6.gateway}\n`;
+}

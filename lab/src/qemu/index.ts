@@ -1,0 +1,21 @@
+export { probeAcceleration } from "./acceleration.ts";
+export {
+  type Acceleration,
+  consoleSocket,
+  type Domain,
+  type MachineOptions,
+  machineArguments,
+  qmpSocket,
+} from "./arguments.ts";
+export { monotonicNow, realtimeOffset } from "./clock.ts";
+export { QemuError } from "./error.ts";
+export { type Machine, type MachineExit, startMachine } from "./machine.ts";
+export {
+  type MigrateOptions,
+  type MigrationResult,
+  migrate,
+  receive,
+  received,
+  resume,
+} from "./migration.ts";
+export { QmpClient, type QmpEvent } from "./qmp.ts";

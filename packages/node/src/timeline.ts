@@ -1,0 +1,76 @@
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** What the agent tells of itself, one JSON object per line. `at`: nanoseconds of CLOCK_MONOTONIC, as a decimal string. */
+export type TimelineEvent =
+  | {
+      readonly event: "endpoint-added" | "endpoint-removed";
+      readonly endpoint: string;
+      readonly role: string;
+    }
+  | { readonly event: "policy-ready"; readonly endpoint: string }
+  | {
+      readonly event: "announcement";
+      readonly endpoint: string;
+      readonly kind: string;
+      readonly mac: string;
+      readonly at: bigint;
+    }
+  | {
+      readonly event: "route-added" | "route-removed";
+      readonly endpoint: string;
+      readonly destination: string;
+      readonly family: 4 | 6;
+      readonly metric: number;
+    }
+  | {
+      readonly event: "state";
+      readonly endpoint: string;
+      readonly from: string;
+      readonly to: string;
+      readonly epoch: number;
+      readonly because: string;
+    }
+  | { readonly event: "promoted"; readonly endpoint: string; readonly attempts: number }
+  | {
+      readonly event: "promotion-failed";
+      readonly endpoint: string;
+      readonly attempt: number;
+      readonly error: string;
+    }
+  | { readonly event: "reverted"; readonly endpoint: string; readonly afterMs: number };
+
+export interface Timeline {
+  /** `at` is now unless the event brings its own. Never throws: losing a line must not lose a route. */
+  record(event: TimelineEvent): void;
+}
+
+const monotonicNow = process.hrtime.bigint;
+
+/** Appends to a file; a write that fails is reported once and does no harm. */
+export function openTimeline(
+  path: string,
+  onError: (error: unknown) => void = () => {},
+): Timeline & Disposable {
+  mkdirSync(dirname(path), { recursive: true });
+  const fd = openSync(path, "a", 0o644);
+  let broken = false;
+  return {
+    record(event) {
+      try {
+        const at = "at" in event ? event.at : monotonicNow();
+        writeSync(fd, `${JSON.stringify({ ...event, at: String(at) })}\n`);
+      } catch (error) {
+        if (!broken) onError(error);
+        broken = true;
+      }
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+/** Keeps events in memory, for tests. */
+export function createFakeTimeline(): Timeline & { readonly events: readonly TimelineEvent[] } {
+  const events: TimelineEvent[] = [];
+  return { events, record: (event) => void events.push(event) };
+}
