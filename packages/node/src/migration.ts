@@ -20,12 +20,12 @@ export interface Consequences {
   /** Waits for the guest's announcement on the endpoint's interface. */
   readonly listens: boolean;
   readonly policy: "running" | "arriving" | "down";
-  /** The target's pod is to become the owner of the VM's addresses. */
+  /** An endpoint that a migration brought the guest to is to become the owner of the VM's addresses. */
   readonly owns: boolean;
 }
 
 export const consequences: Readonly<Record<MigrationState, Consequences>> = {
-  Base: { routes: "normal", listens: false, policy: "running", owns: false },
+  Base: { routes: "normal", listens: false, policy: "running", owns: true },
   Target: { routes: "withdrawn", listens: true, policy: "arriving", owns: false },
   Live: { routes: "elevated", listens: false, policy: "arriving", owns: false },
   TimeWait: { routes: "elevated", listens: false, policy: "arriving", owns: true },

@@ -1,0 +1,67 @@
+import type { Attachment } from "@fairlead/cni";
+import type { RoutePriority } from "./migration.ts";
+import type { Announcement, Ear, EndpointRoutes } from "./migrations.ts";
+
+/** An attachment of VM vm1's pod `name`, as ADD leaves it. */
+export function fakeAttachment(name: string, more: Partial<Attachment> = {}): Attachment {
+  return {
+    containerId: `container-${name}`,
+    ifName: "eth0",
+    generation: 1,
+    network: "k8s-pod-network",
+    netns: `/run/netns/${name}`,
+    pod: { namespace: "default", name, uid: `uid-${name}` },
+    hostInterface: `cali-${name}`,
+    linkIndex: 7,
+    mac: "02:00:00:00:00:01",
+    addresses: ["10.244.0.1", "fd00:10:244::1"],
+    vm: { name: "vm1", vmUid: "vm-uid", vmiUid: "vmi-uid" },
+    role: "workload",
+    endpointStatusDir: "/run/endpoint-status",
+    step: "ready",
+    ...more,
+  };
+}
+
+/** The kernel's routes: they outlive the agent. `history` has every change. */
+export interface FakeRoutes extends EndpointRoutes {
+  readonly kernel: Map<string, RoutePriority>;
+  readonly history: [hostInterface: string, priority: RoutePriority][];
+}
+
+export function createFakeRoutes(): FakeRoutes {
+  const kernel = new Map<string, RoutePriority>();
+  const history: [string, RoutePriority][] = [];
+  return {
+    kernel,
+    history,
+    set({ hostInterface }, priority) {
+      if ((kernel.get(hostInterface) ?? "withdrawn") !== priority) history.push([hostInterface, priority]);
+      kernel.set(hostInterface, priority);
+    },
+    read: ({ hostInterface }) => kernel.get(hostInterface) ?? "withdrawn",
+    remove: ({ hostInterface }) => void kernel.delete(hostInterface),
+  };
+}
+
+/** Ears that hear what the test says. */
+export interface FakeEar extends Ear {
+  readonly open: ReadonlyMap<string, (heard: Announcement) => void>;
+  announce(attachment: Attachment): void;
+}
+
+export function createFakeEar(): FakeEar {
+  const open = new Map<string, (heard: Announcement) => void>();
+  return {
+    open,
+    listen({ hostInterface }, onHeard) {
+      open.set(hostInterface, onHeard);
+      return { [Symbol.dispose]: () => void open.delete(hostInterface) };
+    },
+    announce({ hostInterface }) {
+      const onHeard = open.get(hostInterface);
+      open.delete(hostInterface);
+      onHeard?.({ kind: "rarp", mac: "02:00:00:00:00:01", at: 1n });
+    },
+  };
+}

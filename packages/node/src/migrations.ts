@@ -1,0 +1,195 @@
+import type { Attachment } from "@fairlead/cni";
+import type { Clock, Timer } from "./clock.ts";
+import {
+  advance,
+  type Consequences,
+  consequences,
+  type MigrationIdentity,
+  type MigrationInput,
+  type MigrationRecord,
+  type RoutePriority,
+  restoreRecord,
+} from "./migration.ts";
+import type { Promoter } from "./promotion.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** The guest was heard: how, by which MAC, and when (CLOCK_MONOTONIC, nanoseconds). */
+export interface Announcement {
+  readonly kind: "rarp" | "garp" | "na";
+  readonly mac: string;
+  readonly at: bigint;
+}
+
+/** Host routes of endpoints. Both families change in one kernel batch, before the call returns. */
+export interface EndpointRoutes {
+  set(attachment: Attachment, priority: RoutePriority): void;
+  /** The priority of the routes the kernel has now. */
+  read(attachment: Attachment): RoutePriority;
+  /** The endpoint is gone. */
+  remove(attachment: Attachment): void;
+}
+
+/** Hears one announcement of the endpoint's guest. `onHeard` is called at most once, and not after disposal. */
+export interface Ear {
+  listen(attachment: Attachment, onHeard: (announcement: Announcement) => void): Disposable;
+}
+
+/** Remembers records across restarts. A cache: what is lost is found again in the kernel and the API. */
+export interface MigrationMemory {
+  load(attachment: Attachment): MigrationRecord | undefined;
+  save(attachment: Attachment, record: MigrationRecord): void;
+  forget(attachment: Attachment): void;
+}
+
+export interface MigrationComponents {
+  readonly routes: EndpointRoutes;
+  readonly ear: Ear;
+  readonly promoter: Promoter;
+  readonly memory: MigrationMemory;
+  readonly clock: Clock;
+  readonly timeline: Timeline;
+  /** Milliseconds the elevated priority is kept. Read anew for each migration. */
+  convergence(): number;
+  /** Routes are already as they should be; policy, conditions and metrics follow here. */
+  onState(attachment: Attachment, record: MigrationRecord, because: MigrationInput["type"] | "Start"): void;
+}
+
+interface Follower {
+  attachment: Attachment;
+  record: MigrationRecord;
+  ear?: Disposable;
+  timer?: Timer;
+  /** When the routes were elevated, for `reverted`. */
+  elevatedAt?: number;
+}
+
+export interface Migrations {
+  /** Begins to follow an endpoint whose interface exists; also how each endpoint is taken up again after a restart. */
+  follow(attachment: Attachment, target?: MigrationIdentity): void;
+  /** Tells what the API says of the endpoint's guest. */
+  tell(attachment: Attachment, input: MigrationInput): void;
+  /** Ends following and removes the routes. */
+  drop(attachment: Attachment): void;
+  recordOf(attachment: Attachment): MigrationRecord | undefined;
+  list(): readonly { readonly attachment: Attachment; readonly record: MigrationRecord }[];
+  /** Stops ears, timers and promotions; routes stay. */
+  close(): void;
+}
+
+/** Runs the migration machine of every endpoint of this node. */
+export function createMigrations(components: MigrationComponents): Migrations {
+  const { routes, promoter, memory, clock, timeline } = components;
+  const followers = new Map<string, Follower>();
+  const keyOf = ({ hostInterface }: Attachment) => hostInterface;
+  const nameOf = ({ pod, ifName }: Attachment) => `${pod.namespace}/${pod.name}/${ifName}`;
+  const options = () => ({ now: clock.now(), convergence: components.convergence() });
+
+  /**
+   * The one way a state changes. The route comes first and nothing is awaited before it: between hearing a guest and the
+   * kernel's acknowledgement lie a table lookup and one netlink batch.
+   */
+  function move(follower: Follower, input: MigrationInput, announcement?: Announcement): void {
+    const before = follower.record;
+    const record = advance(before, input, options());
+    if (record === before) return;
+    follower.record = record;
+    const was = consequences[before.state];
+    const is = consequences[record.state];
+    if (is.routes !== was.routes) routes.set(follower.attachment, is.routes);
+    if (announcement)
+      timeline.record({ event: "announcement", endpoint: nameOf(follower.attachment), ...announcement });
+    settle(follower, is);
+    note(follower, before, input.type);
+  }
+
+  /** Brings ear, timer, memory and ownership in line with the state. Safe to repeat. */
+  function settle(follower: Follower, is: Consequences): void {
+    const { attachment, record } = follower;
+    if (!is.listens) {
+      follower.ear?.[Symbol.dispose]();
+      delete follower.ear;
+    } else if (!follower.ear) listen(follower);
+    follower.timer?.cancel();
+    delete follower.timer;
+    if (record.until !== undefined) {
+      const left = Math.max(0, record.until - clock.now());
+      follower.timer = clock.after(left, () => move(follower, { type: "Settled", epoch: record.epoch }));
+    }
+    memory.save(attachment, record);
+    if (is.owns && record.migration) promoter.promote(attachment, record.epoch);
+    else if (record.state === "Away") promoter.stop(attachment);
+  }
+
+  function listen(follower: Follower): void {
+    const { attachment, record } = follower;
+    const { epoch } = record;
+    follower.ear = components.ear.listen(attachment, (heard) =>
+      move(follower, { type: "Heard", epoch }, heard),
+    );
+  }
+
+  function note(follower: Follower, before: MigrationRecord, because: MigrationInput["type"]): void {
+    const { attachment, record } = follower;
+    const endpoint = nameOf(attachment);
+    timeline.record({
+      event: "state",
+      endpoint,
+      from: before.state,
+      to: record.state,
+      epoch: record.epoch,
+      because,
+    });
+    const isElevated = consequences[record.state].routes === "elevated";
+    if (isElevated) follower.elevatedAt ??= clock.now();
+    else if (follower.elevatedAt !== undefined) {
+      if (record.state === "Base")
+        timeline.record({ event: "reverted", endpoint, afterMs: clock.now() - follower.elevatedAt });
+      delete follower.elevatedAt;
+    }
+    components.onState(attachment, record, because);
+  }
+
+  function stop(follower: Follower): void {
+    follower.ear?.[Symbol.dispose]();
+    follower.timer?.cancel();
+    promoter.stop(follower.attachment);
+  }
+
+  return {
+    follow(attachment, target) {
+      const known = followers.get(keyOf(attachment));
+      if (known?.attachment.containerId === attachment.containerId) {
+        known.attachment = attachment;
+        routes.set(attachment, consequences[known.record.state].routes);
+        return;
+      }
+      if (known) stop(known);
+      const record = restoreRecord(memory.load(attachment), routes.read(attachment), target, options());
+      const follower: Follower = { attachment, record };
+      followers.set(keyOf(attachment), follower);
+      const is = consequences[record.state];
+      routes.set(attachment, is.routes);
+      if (is.routes === "elevated") follower.elevatedAt = clock.now();
+      settle(follower, is);
+      components.onState(attachment, record, "Start");
+    },
+    tell(attachment, input) {
+      const follower = followers.get(keyOf(attachment));
+      if (follower) move(follower, input);
+    },
+    drop(attachment) {
+      const follower = followers.get(keyOf(attachment));
+      if (follower?.attachment.containerId !== attachment.containerId) return;
+      stop(follower);
+      followers.delete(keyOf(attachment));
+      routes.remove(attachment);
+      memory.forget(attachment);
+    },
+    recordOf: (attachment) => followers.get(keyOf(attachment))?.record,
+    list: () => [...followers.values()],
+    close() {
+      for (const follower of followers.values()) stop(follower);
+      followers.clear();
+    },
+  };
+}
