@@ -39,6 +39,8 @@ export const remedies = {
   DatastoreNotLocked: "Lock the datastore first: calicoctl datastore migrate lock.",
   ReportMismatch: "Write a new report with fairleadctl ipam check -o, or pass --force.",
   TooManyConflicts: "Many writers compete for one object. Retry.",
+  DatastoreRefused:
+    "Correct what the cause names: a missing role (see deploy/) or an object the API server does not accept.",
   DatastoreUnavailable:
     "Check that the API server is up and reachable, then retry. Nothing is lost: a repeated call finds what was done.",
 } as const;

@@ -19,6 +19,14 @@ export interface IpamMetadata {
 export interface IpamObject<Spec> {
   readonly metadata: IpamMetadata;
   readonly spec: Spec;
+  /** Of an IPPool: the condition `Allocatable`. */
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+    }[];
+  };
 }
 
 export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
@@ -52,6 +60,9 @@ export interface BlockAttribute {
   readonly releasedAt?: string | null;
 }
 
+/** A 64-bit counter. Beyond 2^53, where the incumbent's are, it is a bigint. */
+export type Sequence = number | bigint;
+
 export interface IPAMBlockSpec {
   readonly cidr: string;
   /** `host:<node>` or `virtual:<name>`; absent when nobody has it. */
@@ -62,9 +73,9 @@ export interface IPAMBlockSpec {
   /** Free ordinals, first in, first out. */
   readonly unallocated: readonly number[];
   readonly attributes: readonly BlockAttribute[];
-  readonly sequenceNumber?: number;
+  readonly sequenceNumber?: Sequence;
   /** Ordinal (as text) to the value `sequenceNumber` had when it was allocated. */
-  readonly sequenceNumberForAllocation?: Readonly<Record<string, number>>;
+  readonly sequenceNumberForAllocation?: Readonly<Record<string, Sequence>>;
   readonly deleted?: boolean;
   readonly strictAffinity?: boolean;
 }

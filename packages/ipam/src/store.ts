@@ -7,8 +7,8 @@ export interface StoreCall {
 /**
  * Where the objects live. Every write is conditional, so that any number of processes may work on one store at once.
  *
- * Failures are `StoreError`s: `AlreadyExists`, `Conflict` (somebody wrote since the object was read, or it is gone) or `Unavailable`
- * (the outcome is unknown). Objects handed out are never changed later; callers must not change them either.
+ * Failures are `StoreError`s: `AlreadyExists`, `Conflict` (somebody wrote since the object was read, or it is gone), `Unavailable`
+ * (the outcome is unknown) or `Refused` (the object or the caller is not acceptable). Objects handed out are never changed later; callers must not change them either.
  */
 export interface IpamStore {
   /** The newest state of one object; undefined when there is none. */
@@ -34,7 +34,7 @@ export interface IpamStore {
   remove<K extends IpamKind>(kind: K, object: IpamObject<IpamSpecs[K]>, call?: StoreCall): Promise<void>;
 }
 
-export type StoreErrorCode = "AlreadyExists" | "Conflict" | "Unavailable";
+export type StoreErrorCode = "AlreadyExists" | "Conflict" | "Unavailable" | "Refused";
 
 const storeError = Symbol.for("@fairlead/ipam.StoreError");
 

@@ -1,0 +1,181 @@
+import { decodeBlock } from "./block-decode.ts";
+import { emptyBlock, isEmptyBlock } from "./block-draft.ts";
+import type { BlockGeometry } from "./block-geometry.ts";
+import { type BlockTable, blockGone, ignoreConflict } from "./block-table.ts";
+import { affinityName, blockName } from "./names.ts";
+import type { BlockAffinity, IPAMBlock } from "./resources.ts";
+import { type IpamStore, isStoreError } from "./store.ts";
+
+/** An empty block of another node may be taken over when its claim is at least this old. */
+export const takeoverAgeMs = 60_000;
+
+export const hostAffinity = (node: string): string => `host:${node}`;
+
+/** The node of a `host:` affinity. */
+export const nodeOfAffinity = (affinity: string | null | undefined): string | undefined =>
+  affinity?.startsWith("host:") ? affinity.slice("host:".length) : undefined;
+
+export const isDeleted = ({ spec }: BlockAffinity): boolean =>
+  spec.deleted === true || spec.deleted === "true";
+
+export interface AffinitiesOptions {
+  readonly store: IpamStore;
+  readonly blocks: BlockTable;
+  readonly now: () => Date;
+}
+
+/**
+ * Which node has which block. A claim has two phases, so that a crash leaves either nothing or something the next run completes:
+ * BlockAffinity `pending`, then the block with its affinity, then BlockAffinity `confirmed`. The block decides who has it.
+ */
+export class Affinities {
+  readonly #store: IpamStore;
+  readonly #blocks: BlockTable;
+  readonly #now: () => Date;
+
+  constructor({ store, blocks, now }: AffinitiesOptions) {
+    this.#store = store;
+    this.#blocks = blocks;
+    this.#now = now;
+  }
+
+  /** The node's blocks as the store has them, after completing what a crash interrupted. */
+  async recover(node: string): Promise<IPAMBlock[]> {
+    const all = await this.#store.list("BlockAffinity");
+    const own = all.filter(({ spec }) => spec.node === node && (spec.type ?? "host") !== "virtual");
+    const found = await Promise.all(own.map((affinity) => this.#recoverOne(affinity)));
+    return found.filter((block) => block !== undefined);
+  }
+
+  async #recoverOne(affinity: BlockAffinity): Promise<IPAMBlock | undefined> {
+    const { node, cidr, state } = affinity.spec;
+    const block = await this.#store.get("IPAMBlock", blockName(cidr));
+    const mine = block !== undefined && !block.spec.deleted && block.spec.affinity === hostAffinity(node);
+    if (isDeleted(affinity) || !mine) {
+      await this.#store.remove("BlockAffinity", affinity).catch(ignoreConflict);
+      return undefined;
+    }
+    decodeBlock(block);
+    if (state === "pendingDeletion") {
+      await this.release(node, cidr, { mustBeEmpty: false });
+      return undefined;
+    }
+    if (state === "pending") await this.#confirm(node, cidr);
+    return block;
+  }
+
+  /**
+   * Claims one block: creates it, adopts it if nobody has it, or takes it over if it is empty and its claim is old.
+   * Undefined: somebody else has it.
+   */
+  async claim(node: string, geometry: BlockGeometry): Promise<IPAMBlock | undefined> {
+    const { cidr } = geometry;
+    const pending = await this.#setState(node, cidr, "pending");
+    const block = (await this.#createBlock(node, geometry)) ?? (await this.#adopt(node, cidr));
+    if (!block) {
+      await this.#store.remove("BlockAffinity", pending).catch(ignoreConflict);
+      return undefined;
+    }
+    await this.#confirm(node, cidr, pending);
+    return block;
+  }
+
+  async #createBlock(node: string, geometry: BlockGeometry): Promise<IPAMBlock | undefined> {
+    try {
+      return await this.#store.create("IPAMBlock", {
+        metadata: { name: blockName(geometry.cidr) },
+        spec: emptyBlock(geometry, hostAffinity(node), this.#now()),
+      });
+    } catch (error) {
+      if (isStoreError(error, "AlreadyExists")) return undefined;
+      throw error;
+    }
+  }
+
+  async #adopt(node: string, cidr: string): Promise<IPAMBlock | undefined> {
+    const mine = hostAffinity(node);
+    const before = await this.#blocks.read(cidr);
+    if (!before) return undefined;
+    const previous = before.block.spec.affinity ?? null;
+    if (previous !== mine) {
+      if (!this.isFree(before.block)) return undefined;
+      const taken = await this.#blocks.update(cidr, (draft) => {
+        if (draft.affinity === mine) return true;
+        if (draft.affinity !== null && (draft.affinity !== previous || !draft.isEmpty)) return false;
+        draft.setAffinity(mine);
+        return true;
+      });
+      if (taken !== true) return undefined;
+      const loser = nodeOfAffinity(previous);
+      if (loser) await this.#forgetAffinity(loser, cidr);
+    }
+    return (await this.#blocks.read(cidr))?.block;
+  }
+
+  /** Whether a node that needs a block may take this one. */
+  isFree({ spec }: IPAMBlock): boolean {
+    if (!spec.affinity) return true;
+    if (nodeOfAffinity(spec.affinity) === undefined) return false;
+    const claimed = Date.parse(spec.affinityClaimTime ?? "");
+    return isEmptyBlock(spec) && !(this.#now().getTime() - claimed < takeoverAgeMs);
+  }
+
+  async #forgetAffinity(node: string, cidr: string) {
+    const affinity = await this.#store.get("BlockAffinity", affinityName(node, cidr));
+    if (affinity) await this.#store.remove("BlockAffinity", affinity).catch(ignoreConflict);
+  }
+
+  async #confirm(node: string, cidr: string, pending?: BlockAffinity) {
+    await this.#setState(node, cidr, "confirmed", pending);
+  }
+
+  async #setState(
+    node: string,
+    cidr: string,
+    state: BlockAffinity["spec"]["state"],
+    known?: BlockAffinity,
+  ): Promise<BlockAffinity> {
+    const name = affinityName(node, cidr);
+    const spec = { state, node, type: "host", cidr, deleted: false } as const;
+    let existing = known;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return existing
+          ? await this.#store.replace("BlockAffinity", { ...existing, spec })
+          : await this.#store.create("BlockAffinity", { metadata: { name }, spec });
+      } catch (error) {
+        if (!isStoreError(error, "AlreadyExists", "Conflict") || attempt >= 10) throw error;
+        existing = await this.#store.get("BlockAffinity", name);
+      }
+    }
+  }
+
+  /**
+   * Takes a block from a node. An empty block disappears; one that is in use stays without affinity, unless it `mustBeEmpty`.
+   * False: it is in use and stays the node's.
+   */
+  async release(
+    node: string,
+    cidr: string,
+    { mustBeEmpty }: { readonly mustBeEmpty: boolean },
+  ): Promise<boolean> {
+    const mine = hostAffinity(node);
+    const before = await this.#blocks.read(cidr);
+    if (mustBeEmpty && before && before.block.spec.affinity === mine && !isEmptyBlock(before.block.spec))
+      return false;
+    const leaving = await this.#setState(node, cidr, "pendingDeletion");
+    const done = await this.#blocks.update(cidr, (draft) => {
+      if (draft.affinity !== mine) return true;
+      if (mustBeEmpty && !draft.isEmpty) return false;
+      draft.setAffinity(null);
+      return true;
+    });
+    if (done === false) {
+      await this.#confirm(node, cidr, leaving);
+      return false;
+    }
+    if (done === blockGone || done) this.#blocks.forget(cidr);
+    await this.#store.remove("BlockAffinity", leaving).catch(ignoreConflict);
+    return true;
+  }
+}

@@ -1,0 +1,300 @@
+import { parseAddress } from "./address.ts";
+import { hostAffinity } from "./affinities.ts";
+import { tryDecodeBlock } from "./block-decode.ts";
+import {
+  type Allocation,
+  type BlockDraft,
+  countFree,
+  emptyBlock,
+  type Owners,
+  sameHandle,
+} from "./block-draft.ts";
+import type { BlockGeometry } from "./block-geometry.ts";
+import type { BlockTable } from "./block-table.ts";
+import { blockGone } from "./block-table.ts";
+import { IpamError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import { blockName } from "./names.ts";
+import { blockAround, type Pool, poolOf } from "./pool.ts";
+import type { Family, IPAMBlock, PoolUse } from "./resources.ts";
+import type { Settings } from "./settings.ts";
+import { type IpamStore, isStoreError } from "./store.ts";
+
+/** An address with the block it is from. */
+export interface Allocated extends Allocation {
+  readonly block: BlockGeometry;
+}
+
+/** What is wanted from one family. Pools are already selected. */
+export interface Want {
+  readonly family: Family;
+  readonly count: number;
+  readonly handle: string;
+  readonly owners: Owners;
+  readonly pools: readonly Pool[];
+  readonly maxBlocksPerHost?: number | undefined;
+  /** Addresses the handle may have in a block; it gets those it has instead of more. */
+  readonly maxPerHandle?: number | undefined;
+  /** Called before a block that is not the node's own is written. */
+  readonly beforeBorrow?: ((cidr: string) => Promise<void>) | undefined;
+}
+
+export interface AllocatorOptions {
+  readonly store: IpamStore;
+  readonly blocks: BlockTable;
+  readonly listBlocks: () => Promise<readonly IPAMBlock[]>;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+/** How often all blocks are searched for an address to borrow before giving up. */
+const borrowRounds = 20;
+
+/** Finds blocks with room and takes addresses from them: own blocks, then a claim, then borrowing. */
+export class Allocator {
+  readonly #options: AllocatorOptions;
+
+  constructor(options: AllocatorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Up to `want.count` addresses; fewer when no more are to be had.
+   * @returns what was obtained, and why not more
+   */
+  async allocate(
+    host: Host,
+    want: Want,
+    settings: Settings,
+  ): Promise<{ readonly got: Allocated[]; readonly shortage?: IpamError }> {
+    await host.load();
+    const got: Allocated[] = [];
+    const full = new Set<string>();
+    let refreshed = false;
+    for (;;) {
+      await this.#fromOwnBlocks(host, want, settings, got, full);
+      if (got.length >= want.count) return { got };
+      if (!refreshed && [...host.blocks(want.family)].length > 0) {
+        // Others may have given addresses back; a look at what we have is cheaper than one more block.
+        refreshed = true;
+        await host.refresh();
+        full.clear();
+        continue;
+      }
+      const claim = settings.configuration.autoAllocateBlocks
+        ? await host.claim(want.family, want.pools, settings, want.maxBlocksPerHost)
+        : "none";
+      if (claim === "claimed") continue;
+      if (settings.configuration.strictAffinity) return { got, shortage: this.#shortage(host, want, claim) };
+      await this.#borrow(host, want, settings, got);
+      return got.length >= want.count ? { got } : { got, shortage: this.#shortage(host, want, claim) };
+    }
+  }
+
+  #shortage(host: Host, want: Want, claim: string): IpamError {
+    const pools = want.pools.map(({ name }) => name).join(", ");
+    return claim === "limit"
+      ? new IpamError(
+          "BlockLimit",
+          `node ${host.node} has as many IPv${want.family} blocks as it may, all full`,
+        )
+      : new IpamError(
+          "AddressesExhausted",
+          `no free IPv${want.family} address for node ${host.node} in ${pools}`,
+        );
+  }
+
+  async #fromOwnBlocks(host: Host, want: Want, settings: Settings, got: Allocated[], full: Set<string>) {
+    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
+    for (;;) {
+      const room = host
+        .blocks(want.family)
+        .find(
+          ({ geometry, block }) =>
+            !full.has(geometry.cidr) &&
+            poolOf(want.pools, geometry.network) &&
+            countFree(block.spec, options) > 0,
+        );
+      if (!room) return;
+      const taken = await this.#take(
+        room.geometry,
+        want,
+        settings,
+        want.count - got.length,
+        hostAffinity(host.node),
+      );
+      if (taken.length === 0) full.add(room.geometry.cidr);
+      got.push(...taken);
+      if (got.length >= want.count) return;
+    }
+  }
+
+  async #take(
+    geometry: BlockGeometry,
+    want: Want,
+    settings: Settings,
+    count: number,
+    affinity?: string,
+  ): Promise<Allocated[]> {
+    const reserved = settings.reservations.within(geometry);
+    const taken = await this.#options.blocks.update(geometry.cidr, (draft) => {
+      const own = want.maxPerHandle === undefined ? [] : draft.ofHandle(want.handle);
+      if (own.length > 0 && own.length >= (want.maxPerHandle ?? 0)) return own;
+      if (affinity !== undefined && draft.affinity !== affinity) return [];
+      return draft.allocate(count, want.handle, want.owners, reserved);
+    });
+    return taken === blockGone ? [] : taken.map((allocation) => ({ ...allocation, block: geometry }));
+  }
+
+  /** Takes addresses from any block of the pools that has room. */
+  async #borrow(host: Host, want: Want, settings: Settings, got: Allocated[]) {
+    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
+    for (let round = 0; round < borrowRounds && got.length < want.count; round++) {
+      const room: BlockGeometry[] = [];
+      for (const block of await this.#options.listBlocks()) {
+        const geometry = tryDecodeBlock(block);
+        if (!geometry || block.spec.deleted || geometry.family !== want.family) continue;
+        if (!poolOf(want.pools, geometry.network) || countFree(block.spec, options) === 0) continue;
+        const reserved = settings.reservations.within(geometry);
+        if (!reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal))) room.push(geometry);
+      }
+      if (room.length === 0) return;
+      while (room.length > 0 && got.length < want.count) {
+        const [geometry] = room.splice(Math.floor(this.#options.random() * room.length), 1);
+        if (!host.has(geometry!.cidr)) await want.beforeBorrow?.(geometry!.cidr);
+        got.push(...(await this.#take(geometry!, want, settings, want.count - got.length)));
+      }
+    }
+  }
+
+  /**
+   * A block with room, for a handle that is to be pinned to it before the address is taken.
+   * @throws IpamError AddressesExhausted, BlockLimit
+   */
+  async chooseBlock(
+    host: Host,
+    want: Want,
+    settings: Settings,
+    avoid: ReadonlySet<string>,
+  ): Promise<BlockGeometry> {
+    await host.load();
+    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
+    const hasRoom = (block: IPAMBlock, geometry: BlockGeometry) => {
+      if (
+        avoid.has(geometry.cidr) ||
+        geometry.family !== want.family ||
+        !poolOf(want.pools, geometry.network)
+      )
+        return false;
+      if (countFree(block.spec, options) === 0) return false;
+      const reserved = settings.reservations.within(geometry);
+      return !reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal));
+    };
+    let claim = "none";
+    for (const refresh of [false, true]) {
+      if (refresh) await host.refresh();
+      const own = host.blocks(want.family).find(({ geometry, block }) => hasRoom(block, geometry));
+      if (own) return own.geometry;
+    }
+    if (settings.configuration.autoAllocateBlocks) {
+      claim = await host.claim(want.family, want.pools, settings, want.maxBlocksPerHost);
+      const own = host.blocks(want.family).find(({ geometry, block }) => hasRoom(block, geometry));
+      if (own) return own.geometry;
+    }
+    if (!settings.configuration.strictAffinity) {
+      const room: BlockGeometry[] = [];
+      for (const block of await this.#options.listBlocks()) {
+        const geometry = tryDecodeBlock(block);
+        if (geometry && !block.spec.deleted && hasRoom(block, geometry)) room.push(geometry);
+      }
+      const choice = room[Math.floor(this.#options.random() * room.length)];
+      if (choice) return choice;
+    }
+    throw this.#shortage(host, want, claim);
+  }
+
+  /**
+   * The block of an address that is asked for by name, made if there is none.
+   * @throws IpamError AddressInvalid, AddressNotInPool, StrictAffinity
+   */
+  async blockForAddress(
+    host: Host,
+    text: string,
+    use: PoolUse | undefined,
+    settings: Settings,
+  ): Promise<BlockGeometry> {
+    const address = parseAddress(text);
+    if (!address)
+      throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, { field: "addresses" });
+    const pool = poolOf(
+      settings.pools.filter(({ allocatable }) => allocatable),
+      address,
+    );
+    if (!pool)
+      throw new IpamError("AddressNotInPool", `The provided IP address is not in a configured pool: ${text}`);
+    if (use && !pool.uses.has(use))
+      throw new IpamError(
+        "AddressNotInPool",
+        `${text} is in IPPool ${pool.name}, which does not allow use ${use}`,
+      );
+    await host.load();
+    const geometry = blockAround(pool, address.value);
+    if (host.has(geometry.cidr)) return geometry;
+    const existing = await this.#options.blocks.read(geometry.cidr);
+    if (!existing) await this.#createBlock(host, geometry, settings);
+    else if (
+      settings.configuration.strictAffinity &&
+      existing.block.spec.affinity !== hostAffinity(host.node)
+    )
+      throw new IpamError(
+        "StrictAffinity",
+        `${text} is in a block of ${existing.block.spec.affinity ?? "nobody"}`,
+      );
+    return geometry;
+  }
+
+  async #createBlock(host: Host, geometry: BlockGeometry, settings: Settings) {
+    const { maxBlocksPerHost, strictAffinity } = settings.configuration;
+    const limit = maxBlocksPerHost || Number.POSITIVE_INFINITY;
+    const mayClaim = [...host.blocks(geometry.family)].length < limit;
+    if (mayClaim && (await host.claimExactly(geometry))) return;
+    if (strictAffinity)
+      throw new IpamError("StrictAffinity", `node ${host.node} cannot have block ${geometry.cidr}`);
+    try {
+      await this.#options.store.create("IPAMBlock", {
+        metadata: { name: blockName(geometry.cidr) },
+        spec: emptyBlock(geometry, null, this.#options.now()),
+      });
+    } catch (error) {
+      if (!isStoreError(error, "AlreadyExists")) throw error;
+    }
+  }
+}
+
+/**
+ * Takes one named ordinal for a handle; what the handle already has there counts as taken.
+ * @throws IpamError AddressInUse, AddressCoolingDown
+ */
+export function assignOrdinal(
+  draft: BlockDraft,
+  ordinal: number,
+  handle: string,
+  owners: Owners,
+): Allocation {
+  const address = draft.geometry.addressOf(ordinal);
+  const present = draft.at(ordinal);
+  if (present && sameHandle(present.handle, handle)) return present;
+  if (present)
+    throw new IpamError("AddressInUse", `${address} is already assigned`, {
+      object: `IPAMBlock ${blockName(draft.geometry.cidr)}`,
+      field: `spec.allocations[${ordinal}]`,
+    });
+  if (draft.state(ordinal) === "cooling")
+    throw new IpamError("AddressCoolingDown", `${address} was released recently and rests`);
+  const taken = draft.assign(ordinal, handle, owners);
+  if (taken) return taken;
+  throw new IpamError("ObjectCorrupt", `${address} is neither free nor allocated`, {
+    object: `IPAMBlock ${blockName(draft.geometry.cidr)}`,
+    field: `spec.unallocated`,
+  });
+}

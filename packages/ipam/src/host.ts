@@ -1,0 +1,196 @@
+import type { Labels } from "@fairlead/api";
+import type { Affinities } from "./affinities.ts";
+import { hostAffinity } from "./affinities.ts";
+import { tryDecodeBlock } from "./block-decode.ts";
+import { allocationsOfHandle, countFree } from "./block-draft.ts";
+import type { BlockGeometry } from "./block-geometry.ts";
+import type { BlockTable } from "./block-table.ts";
+import { defaultMaxBlocksPerHost } from "./configuration.ts";
+import { Flight } from "./flight.ts";
+import { candidateBlocks, type Pool, poolOf } from "./pool.ts";
+import type { Family, IPAMBlock } from "./resources.ts";
+import type { Settings } from "./settings.ts";
+
+export type ClaimResult = "claimed" | "limit" | "none";
+
+export interface HostOptions {
+  readonly node: string;
+  readonly affinities: Affinities;
+  readonly blocks: BlockTable;
+  /** All blocks, newest state; shared by whoever asks at the same time. */
+  readonly listBlocks: () => Promise<readonly IPAMBlock[]>;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+/** Give up claiming after losing this many races. */
+const claimAttempts = 32;
+/** Among this many free blocks one is chosen at random when the first choice was taken, so that nodes do not chase each other. */
+const claimChoices = 64;
+
+/** The blocks of one node, remembered between requests. */
+export class Host {
+  readonly node: string;
+  /** Labels the node had when it last asked for an address. */
+  labels: Labels | undefined;
+  readonly #options: HostOptions;
+  readonly #own = new Map<string, BlockGeometry>();
+  #loaded: Promise<void> | undefined;
+  readonly #claims = new Map<string, Promise<ClaimResult>>();
+  readonly #refresh: Flight<void>;
+
+  constructor(options: HostOptions) {
+    this.node = options.node;
+    this.#options = options;
+    this.#refresh = new Flight(async () => {
+      await Promise.all(
+        [...this.#own.keys()].map(async (cidr) => {
+          const found = await options.blocks.read(cidr);
+          if (found?.block.spec.affinity !== hostAffinity(this.node)) this.drop(cidr);
+        }),
+      );
+    });
+  }
+
+  /** Reads the node's blocks, once, completing interrupted claims. */
+  load(): Promise<void> {
+    this.#loaded ??= this.#load().catch((error) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  async #load() {
+    for (const block of await this.#options.affinities.recover(this.node)) this.#add(block);
+  }
+
+  #add(block: IPAMBlock) {
+    const geometry = tryDecodeBlock(block);
+    if (!geometry) return;
+    this.#own.set(geometry.cidr, geometry);
+    this.#options.blocks.track(geometry.cidr, block);
+  }
+
+  /** The block is no longer this node's. */
+  drop(cidr: string) {
+    this.#own.delete(cidr);
+    this.#options.blocks.forget(cidr);
+  }
+
+  /** Own blocks of the family, oldest first, as remembered. One that turns out to be somebody else's is dropped on the way. */
+  *blocks(family: Family): Generator<{ readonly geometry: BlockGeometry; readonly block: IPAMBlock }> {
+    for (const [cidr, geometry] of this.#own) {
+      if (geometry.family !== family) continue;
+      const block = this.#options.blocks.peek(cidr);
+      if (block?.spec.affinity !== hostAffinity(this.node)) this.drop(cidr);
+      else yield { geometry, block };
+    }
+  }
+
+  has(cidr: string): boolean {
+    return this.#own.has(cidr);
+  }
+
+  /** Own blocks that hold addresses of a handle, as remembered. */
+  holding(handle: string): string[] {
+    const holding: string[] = [];
+    for (const family of [4, 6] as const)
+      for (const { geometry, block } of this.blocks(family))
+        if (allocationsOfHandle(block.spec, geometry, handle).length > 0) holding.push(geometry.cidr);
+    return holding;
+  }
+
+  /** Reads all own blocks again: others may have given addresses in them back. */
+  refresh(): Promise<void> {
+    return this.#refresh.run();
+  }
+
+  /** Claims one more block of the pools. Requests that need one at the same time share it. */
+  claim(
+    family: Family,
+    pools: readonly Pool[],
+    settings: Settings,
+    limit: number | undefined,
+  ): Promise<ClaimResult> {
+    const key = `${family} ${pools.map(({ name }) => name).join(" ")} ${limit ?? ""}`;
+    let claim = this.#claims.get(key);
+    if (!claim) {
+      claim = this.#claim(family, pools, settings, limit).finally(() => this.#claims.delete(key));
+      this.#claims.set(key, claim);
+    }
+    return claim;
+  }
+
+  async #claim(
+    family: Family,
+    pools: readonly Pool[],
+    settings: Settings,
+    requestLimit: number | undefined,
+  ): Promise<ClaimResult> {
+    const limits = [settings.configuration.maxBlocksPerHost, requestLimit ?? 0].filter((n) => n > 0);
+    const limit = limits.length > 0 ? Math.min(...limits) : defaultMaxBlocksPerHost;
+    if ([...this.blocks(family)].length >= limit) return "limit";
+    const wanted = (geometry: BlockGeometry) =>
+      !this.#own.has(geometry.cidr) && !settings.reservations.coversBlock(geometry);
+    const seed = (pool: Pool) =>
+      pool.blockSize === (pool.family === 4 ? 32 : 128)
+        ? `${this.node}${this.#options.now().getTime()}`
+        : this.node;
+
+    for (const pool of pools) {
+      const first = candidateBlocks(pool, seed(pool)).next().value as BlockGeometry;
+      if (wanted(first) && (await this.#take(first))) return "claimed";
+    }
+    for (let attempt = 0; attempt < claimAttempts; attempt++) {
+      const choices = this.#choices(await this.#options.listBlocks(), pools, seed, wanted);
+      if (choices.length === 0) return "none";
+      const choice = choices[Math.floor(this.#options.random() * choices.length)]!;
+      if (await this.#take(choice)) return "claimed";
+    }
+    return "none";
+  }
+
+  /** Blocks that do not exist yet; when there are none, blocks nobody has, or empty ones whose claim is old. */
+  #choices(
+    existing: readonly IPAMBlock[],
+    pools: readonly Pool[],
+    seed: (pool: Pool) => string,
+    wanted: (geometry: BlockGeometry) => boolean,
+  ): BlockGeometry[] {
+    for (const block of existing) {
+      const geometry = block.spec.affinity === hostAffinity(this.node) ? tryDecodeBlock(block) : undefined;
+      // Ours, though its BlockAffinity is missing: a crash came between.
+      if (geometry && wanted(geometry) && poolOf(pools, geometry.network)) return [geometry];
+    }
+    const taken = new Map(existing.map((block) => [block.spec.cidr, block]));
+    const absent: BlockGeometry[] = [];
+    for (const pool of pools) {
+      for (const geometry of candidateBlocks(pool, seed(pool))) {
+        if (absent.length >= claimChoices) return absent;
+        if (!taken.has(geometry.cidr) && wanted(geometry)) absent.push(geometry);
+      }
+      if (absent.length > 0) return absent;
+    }
+    const free: BlockGeometry[] = [];
+    for (const block of existing) {
+      const geometry = tryDecodeBlock(block);
+      if (!geometry || !wanted(geometry) || !poolOf(pools, geometry.network)) continue;
+      const options = { now: this.#options.now(), cooldownSeconds: 0 };
+      if (this.#options.affinities.isFree(block) && countFree(block.spec, options) > 0) free.push(geometry);
+    }
+    return free;
+  }
+
+  async #take(geometry: BlockGeometry): Promise<boolean> {
+    const block = await this.#options.affinities.claim(this.node, geometry);
+    if (!block) return false;
+    this.#add(block);
+    return true;
+  }
+
+  /** Claims this very block if nobody has it; for static addresses. */
+  async claimExactly(geometry: BlockGeometry): Promise<boolean> {
+    return this.#own.has(geometry.cidr) || this.#take(geometry);
+  }
+}

@@ -1,0 +1,162 @@
+import { type Allocated, assignOrdinal, type Want } from "./allocator.ts";
+import { attribute } from "./attributes.ts";
+import { allocationsOfHandle, type Owners } from "./block-draft.ts";
+import { blockGone } from "./block-table.ts";
+import type { Engine } from "./engine.ts";
+import { IpamError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import { selectPools } from "./pool.ts";
+import { releaseByHandle, releaseInBlock } from "./release.ts";
+import type { Family } from "./resources.ts";
+import type { Settings } from "./settings.ts";
+import { familiesOf, ownerRecord } from "./workload-request.ts";
+import type { WorkloadRequest } from "./workload-types.ts";
+
+/** Addresses of an ordinary pod, under the handle of its container. One block write each, shared with its neighbours. */
+export async function assignPod(
+  engine: Engine,
+  request: WorkloadRequest,
+  handle: string,
+  addresses: ReadonlyMap<Family, string>,
+): Promise<{ readonly allocated: readonly Allocated[]; readonly reused: boolean }> {
+  const settings = await engine.settings();
+  const host = engine.host(request.node);
+  host.labels = request.nodeLabels ?? host.labels;
+  await host.load();
+  const families = familiesOf(request, addresses);
+  const present = await presentOf(engine, host, handle);
+  const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
+  const owners: Owners = { active: ownerRecord(request, engine.now(), false), alternate: null };
+  let borrows = engine.handleObjects === "always";
+  const outcomes = await Promise.allSettled(
+    missing.map(async (family) => {
+      const want: Want = {
+        family,
+        count: 1,
+        handle,
+        owners: borrows ? marked(owners) : owners,
+        pools: [],
+        maxPerHandle: 1,
+        async beforeBorrow(cidr) {
+          borrows = true;
+          await engine.handles.add(handle, cidr, 1);
+        },
+      };
+      const address = addresses.get(family);
+      return address === undefined
+        ? takeAny(engine, host, request, want, settings)
+        : takeNamed(engine, host, want, address, settings);
+    }),
+  );
+  const fresh = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
+  const failure = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failure) {
+    await undo(engine, handle, fresh);
+    throw failure.reason;
+  }
+  if (borrows) await markHandleObject(engine, host, handle, fresh);
+  const kept = present.filter(({ block }) => families.includes(block.family));
+  return { allocated: [...kept, ...fresh], reused: missing.length < families.length };
+}
+
+const marked = ({ active, alternate }: Owners): Owners => ({
+  active: { ...active, [attribute.handleObject]: "yes" },
+  alternate,
+});
+
+/** What the handle already has in the node's own blocks: the same request came before. */
+async function presentOf(engine: Engine, host: Host, handle: string): Promise<Allocated[]> {
+  const present: Allocated[] = [];
+  for (const cidr of host.holding(handle)) {
+    // Deciding on what is remembered would be wrong if the address was collected meanwhile.
+    const found = await engine.blocks.read(cidr);
+    if (!found) continue;
+    for (const allocation of allocationsOfHandle(found.block.spec, found.geometry, handle))
+      present.push({ ...allocation, block: found.geometry });
+  }
+  return present;
+}
+
+async function takeAny(
+  engine: Engine,
+  host: Host,
+  request: WorkloadRequest,
+  want: Want,
+  settings: Settings,
+): Promise<Allocated[]> {
+  const pools = selectPools(settings.pools, {
+    family: want.family,
+    use: "Workload",
+    node: host.node,
+    nodeLabels: request.nodeLabels ?? {},
+    namespaceLabels: request.namespaceLabels ?? {},
+    pools: request.pools?.[want.family],
+  });
+  const { got, shortage } = await engine.allocator.allocate(host, { ...want, pools }, settings);
+  if (shortage) throw shortage;
+  return got;
+}
+
+async function takeNamed(
+  engine: Engine,
+  host: Host,
+  want: Want,
+  address: string,
+  settings: Settings,
+): Promise<Allocated[]> {
+  const block = await engine.allocator.blockForAddress(host, address, "Workload", settings);
+  if (!host.has(block.cidr)) await want.beforeBorrow?.(block.cidr);
+  const taken = await engine.blocks.update(block.cidr, (draft) =>
+    assignOrdinal(draft, block.ordinalOf(address), want.handle, want.owners),
+  );
+  if (taken === blockGone)
+    throw new IpamError("TooManyConflicts", `the block of ${address} was removed meanwhile`);
+  return [{ ...taken, block }];
+}
+
+/** Both families or none: what this request obtained goes back. */
+async function undo(engine: Engine, handle: string, fresh: readonly Allocated[]) {
+  for (const { block, ordinal } of fresh)
+    await releaseInBlock(engine, block.cidr, [{ ordinal, handle }]).catch((cause) =>
+      engine.logger.warn({ handle, block: block.cidr, cause }, "address left to leak collection"),
+    );
+}
+
+/**
+ * The pod has a borrowed address, found by its IPAMHandle object. Its addresses in own blocks must say so, or their release would not
+ * look for the object.
+ */
+async function markHandleObject(engine: Engine, host: Host, handle: string, fresh: readonly Allocated[]) {
+  for (const { block, ordinal } of fresh) {
+    if (!host.has(block.cidr)) continue;
+    await engine.blocks.update(block.cidr, (draft) => {
+      const present = draft.at(ordinal);
+      if (present?.owners.active && present.owners.active[attribute.handleObject] !== "yes")
+        draft.setOwners(ordinal, marked(present.owners));
+    });
+    await engine.handles.add(handle, block.cidr, 1);
+  }
+}
+
+/** Gives back everything a container has. No read in the usual case: the node's own blocks are remembered. */
+export async function releasePod(engine: Engine, node: string, handle: string): Promise<readonly string[]> {
+  const host = engine.host(node);
+  await host.load();
+  const holding = host.holding(handle);
+  const released: string[] = [];
+  let complete = holding.length > 0;
+  for (const cidr of holding) {
+    const block = engine.blocks.peek(cidr);
+    if (!block) continue;
+    for (const entry of block.spec.attributes)
+      if (
+        entry.handle_id === handle &&
+        (!entry.secondary?.[attribute.podUid] || entry.secondary[attribute.handleObject])
+      )
+        complete = false;
+  }
+  const outcomes = await Promise.all(holding.map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
+  released.push(...outcomes.flat());
+  if (!complete) released.push(...(await releaseByHandle(engine, handle, { search: holding.length === 0 })));
+  return released;
+}

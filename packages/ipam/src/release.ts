@@ -1,0 +1,75 @@
+import { tryDecodeBlock } from "./block-decode.ts";
+import { allocationsOfHandle, sameHandle, sameSequence } from "./block-draft.ts";
+import { blockGone } from "./block-table.ts";
+import type { Engine } from "./engine.ts";
+import { IpamError } from "./errors.ts";
+import type { Sequence } from "./resources.ts";
+
+/** What is to be freed in one block: an ordinal, a handle's addresses, or an ordinal only if it is still this handle's or allocation. */
+export interface ReleaseItem {
+  readonly ordinal?: number | undefined;
+  readonly handle?: string | undefined;
+  /** The allocation's sequence number as it was read. */
+  readonly sequence?: Sequence | undefined;
+}
+
+/**
+ * Frees addresses of one block in one write, all or none.
+ * @returns the addresses that were allocated and are free now
+ * @throws IpamError HandleMismatch, SequenceMismatch
+ */
+export async function releaseInBlock(
+  engine: Engine,
+  cidr: string,
+  items: readonly ReleaseItem[],
+): Promise<string[]> {
+  const released = await engine.blocks.update(cidr, (draft) => {
+    const leaving = items.flatMap(({ ordinal, handle, sequence }) => {
+      if (ordinal === undefined) return handle === undefined ? [] : draft.ofHandle(handle);
+      const present = draft.at(ordinal);
+      if (!present) return [];
+      if (handle !== undefined && !sameHandle(present.handle, handle))
+        throw new IpamError(
+          "HandleMismatch",
+          `${present.address} belongs to handle ${present.handle}, not ${handle}`,
+        );
+      if (sequence !== undefined && !sameSequence(sequence, present.sequence))
+        throw new IpamError(
+          "SequenceMismatch",
+          `${present.address} has sequence number ${present.sequence}, not ${sequence}`,
+        );
+      return [present];
+    });
+    for (const { ordinal } of leaving) draft.release(ordinal);
+    return leaving.map(({ address, handle }) => ({ address, handle }));
+  });
+  return released === blockGone ? [] : released.map(({ address }) => address);
+}
+
+/**
+ * Frees every address of a handle: those its IPAMHandle object leads to, and, to be sure (`search`), those in any block.
+ * @returns the addresses freed; none when there is no such handle
+ */
+export async function releaseByHandle(
+  engine: Engine,
+  handle: string,
+  { search }: { readonly search: boolean },
+): Promise<readonly string[]> {
+  const object = await engine.handles.read(handle);
+  const cidrs = new Set(object ? Object.keys(object.spec.block) : []);
+  if (search && !object)
+    for (const block of await engine.listBlocks()) {
+      const geometry = tryDecodeBlock(block);
+      if (geometry && allocationsOfHandle(block.spec, geometry, handle).length > 0) cidrs.add(geometry.cidr);
+    }
+  const released = await Promise.all([...cidrs].map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
+  if (object) await forgetHandle(engine, handle, object.metadata.resourceVersion);
+  return released.flat();
+}
+
+/** Removes a handle's object after its addresses were freed, unless somebody wrote it since. */
+async function forgetHandle(engine: Engine, handle: string, resourceVersion: string | undefined) {
+  await engine.handles.update(handle, (present) =>
+    present?.metadata.resourceVersion === resourceVersion ? null : undefined,
+  );
+}

@@ -1,0 +1,56 @@
+import { parseAddress } from "./address.ts";
+import { attribute } from "./attributes.ts";
+import { IpamError } from "./errors.ts";
+import type { Attributes, Family } from "./resources.ts";
+import type { WorkloadRequest } from "./workload-types.ts";
+
+/**
+ * Checks a request and sorts its static addresses by family.
+ * @throws IpamError RequestInvalid, AddressInvalid
+ */
+export function checkRequest(request: WorkloadRequest): ReadonlyMap<Family, string> {
+  const wrong = (field: string, message: string) => new IpamError("RequestInvalid", message, { field });
+  for (const field of ["containerId", "node"] as const) if (!request[field]) throw wrong(field, "is empty");
+  for (const field of ["namespace", "name", "uid"] as const)
+    if (!request.pod[field]) throw wrong(`pod.${field}`, "is empty");
+  if (!Number.isFinite(Date.parse(request.pod.creationTimestamp)))
+    throw wrong("pod.creationTimestamp", `"${request.pod.creationTimestamp}" is not a time`);
+  if (request.families.length === 0) throw wrong("families", "names no address family");
+  if (request.vm && (!request.vm.name || !request.vm.vmiUid)) throw wrong("vm", "needs name and vmiUid");
+  const addresses = new Map<Family, string>();
+  for (const [i, text] of (request.addresses ?? []).entries()) {
+    const field = `addresses[${i}]`;
+    const address = parseAddress(text);
+    if (!address) throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, { field });
+    if (addresses.has(address.family))
+      throw new IpamError("AddressInvalid", `${text} is a second IPv${address.family} address`, { field });
+    addresses.set(address.family, text);
+  }
+  return addresses;
+}
+
+/** The families a request is about: those it names and those of its static addresses. */
+export function familiesOf(request: WorkloadRequest, addresses: ReadonlyMap<Family, string>): Family[] {
+  if (addresses.size > 0) return [...addresses.keys()].sort();
+  return [...new Set(request.families)].sort();
+}
+
+/** How a pod is recorded as owner. */
+export function ownerRecord({ pod, node, vm }: WorkloadRequest, now: Date, asVm: boolean): Attributes {
+  const plain = {
+    [attribute.pod]: pod.name,
+    [attribute.namespace]: pod.namespace,
+    [attribute.node]: node,
+    [attribute.timestamp]: now.toISOString(),
+    [attribute.podUid]: pod.uid,
+    [attribute.podCreated]: pod.creationTimestamp,
+  };
+  if (!vm || !asVm) return plain;
+  return {
+    ...plain,
+    [attribute.vmiName]: vm.name,
+    [attribute.vmiUid]: vm.vmiUid,
+    ...(vm.vmUid ? { [attribute.vmUid]: vm.vmUid } : {}),
+    ...(vm.role === "target" && vm.migrationUid ? { [attribute.migrationUid]: vm.migrationUid } : {}),
+  };
+}
