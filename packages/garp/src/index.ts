@@ -1,1 +1,17 @@
-export {};
+/**
+ * Hears a migrated guest announce itself on the host-side veth of its new pod.
+ *
+ * @packageDocumentation
+ */
+export type { Announcement, AnnouncementKind } from "./announcement.ts";
+export { type Classification, classify, type Expectation, type Refusal } from "./classify.ts";
+export { GarpError, type GarpErrorCode } from "./error.ts";
+export { announcementFilter } from "./filter.ts";
+export type { ListenerComponents } from "./hearing.ts";
+export {
+  type AnnouncementListener,
+  announcements,
+  createAnnouncementListener,
+  type ListenOptions,
+  listen,
+} from "./listen.ts";

@@ -19,7 +19,7 @@ export type {
   InterfaceAddressFilter,
   InterfaceAddressSpec,
 } from "./interface-address.ts";
-export type { Family } from "./ip.ts";
+export { type Family, formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from "./ip.ts";
 export type {
   BridgePort,
   BridgeSpec,
@@ -35,6 +35,7 @@ export type {
   TunTapSpec,
   VethSpec,
 } from "./link.ts";
+export { formatMac, parseMac } from "./mac.ts";
 export type {
   Neighbour,
   NeighbourFilter,

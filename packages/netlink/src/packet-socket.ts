@@ -71,6 +71,8 @@ const ETH_P_ALL = 0x0003;
 const MSG_TRUNC = 0x20;
 const EINTR = 4;
 const EAGAIN = 11;
+const ENODEV = 19;
+const ENETDOWN = 100;
 const CLOCK_REALTIME = 0;
 
 /** PACKET_HOST and so on (linux/if_packet.h). */
@@ -140,8 +142,17 @@ class KernelPacketSocket implements PacketSocket {
       if (length >= 0) return this.#frame(length);
       const number = errno();
       if (number === EAGAIN) return undefined;
-      if (number !== EINTR) throw systemError(number, "receive from packet socket", `dev ${this.linkIndex}`);
+      if (number === EINTR) continue;
+      const cause = number === ENETDOWN && this.#linkIsGone() ? ENODEV : number;
+      throw systemError(cause, "receive from packet socket", `dev ${this.linkIndex}`);
     }
+  }
+
+  /** The kernel says ENETDOWN for a link that went down and for one that went away; then it has also unbound the socket. */
+  #linkIsGone(): boolean {
+    const address = Buffer.alloc(20);
+    const length = Buffer.from([20, 0, 0, 0]);
+    return libc().getsockname(this.#open, address, length) === 0 && address.readInt32LE(4) <= 0;
   }
 
   #frame(length: number): Frame {
@@ -202,7 +213,7 @@ class KernelPacketSocket implements PacketSocket {
         onError?.(error);
         // The link is gone: nothing more will come, and epoll would report the hang-up for ever.
         if (error.code === "NoDevice" || error.code === "Closed") listening?.[Symbol.dispose]();
-        continue;
+        return;
       }
       if (frame === undefined) return;
       onFrame(frame);
