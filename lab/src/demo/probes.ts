@@ -1,0 +1,119 @@
+/** Starts probes on the external client and in pods, and collects what they saw. */
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ApiClient, ApiError, kinds } from "@fairlead/api";
+import type { NodeStatus } from "../control/protocol.ts";
+import type { ProbePlan, Recording } from "../probe/recording.ts";
+import { pathOn, spawnOn, waitFor } from "./machines.ts";
+import type { RunningVm } from "./virtual-machine.ts";
+
+const program = join(import.meta.dirname, "..", "probe", "main.ts");
+const namespace = "default";
+
+/** Probes under way somewhere. */
+export interface ProbeRun {
+  /** Ends the probes and returns what they saw, one recording per plan. */
+  stop(): Promise<readonly Recording[]>;
+}
+
+/** The probes of one vantage point: UDP at 1 kHz and a TCP stream each way, over both families. */
+export function planProbes(vantage: ProbePlan["vantage"], vm: RunningVm): ProbePlan[] {
+  const families = [
+    { family: 4, address: vm.ipv4 },
+    { family: 6, address: vm.ipv6 },
+  ] as const;
+  return families.flatMap(({ family, address }) => {
+    const common = { vantage, family, address };
+    return [
+      { ...common, name: `${vantage} udp ipv${family}`, kind: "udp-echo", port: 7, intervalMs: 1 },
+      {
+        ...common,
+        name: `${vantage} tcp from vm ipv${family}`,
+        kind: "tcp-from-guest",
+        port: 9,
+        intervalMs: 10,
+      },
+      { ...common, name: `${vantage} tcp to vm ipv${family}`, kind: "tcp-to-guest", port: 7, intervalMs: 10 },
+    ] as const;
+  });
+}
+
+/** Runs probes as a process of a machine. */
+export async function probeFromMachine(machine: NodeStatus, plans: readonly ProbePlan[]): Promise<ProbeRun> {
+  const files = writePlans(machine, plans);
+  const child = spawnOn(machine, [
+    process.execPath,
+    program,
+    "--plans",
+    files.plans,
+    "--output",
+    files.output,
+  ]);
+  const exit = once(child, "exit");
+  await untilAnswered(machine, files.output, machine.name);
+  return {
+    async stop() {
+      child.kill("SIGTERM");
+      await exit;
+      return readRecordings(machine, files.output);
+    },
+  };
+}
+
+/** Runs probes in a pod on a node. */
+export async function probeFromPod(
+  client: ApiClient,
+  node: NodeStatus,
+  plans: readonly ProbePlan[],
+): Promise<ProbeRun> {
+  const files = writePlans(node, plans);
+  const name = `probe-${node.name}`;
+  await client.create(kinds.Pod, {
+    metadata: { name, namespace, labels: { app: "probe" } },
+    spec: {
+      nodeSelector: { "kubernetes.io/hostname": node.name },
+      restartPolicy: "Never",
+      containers: [
+        {
+          name: "probe",
+          image: "probe",
+          command: [process.execPath, program, "--plans", files.plans, "--output", files.output],
+        },
+      ],
+    },
+  });
+  await untilAnswered(node, files.output, `pod ${name}`);
+  return {
+    async stop() {
+      await client.delete(kinds.Pod, { namespace, name });
+      await waitFor(`end of pod ${name}`, 60, async () => {
+        try {
+          await client.get(kinds.Pod, { namespace, name });
+          return undefined;
+        } catch (error) {
+          if (error instanceof ApiError && error.code === "NotFound") return true;
+          throw error;
+        }
+      });
+      return readRecordings(node, files.output);
+    },
+  };
+}
+
+/** A machine's /run belongs to it alone and is shared with its pods. */
+function writePlans(machine: NodeStatus, plans: readonly ProbePlan[]): { plans: string; output: string } {
+  const stem = `/run/probe-${process.hrtime.bigint()}`;
+  writeFileSync(pathOn(machine, `${stem}.plans`), JSON.stringify(plans));
+  return { plans: `${stem}.plans`, output: `${stem}.seen` };
+}
+
+async function untilAnswered(machine: NodeStatus, output: string, who: string): Promise<void> {
+  await waitFor(`an answer from the VM to every probe of ${who}`, 60, () =>
+    existsSync(pathOn(machine, `${output}.ready`)) ? true : undefined,
+  );
+}
+
+function readRecordings(machine: NodeStatus, output: string): readonly Recording[] {
+  return JSON.parse(readFileSync(pathOn(machine, output), "utf8"));
+}
