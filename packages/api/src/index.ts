@@ -1,5 +1,6 @@
 export * from "./client.ts";
 export * from "./core/index.ts";
+export { crdOf, ownCrds } from "./crd.ts";
 export * from "./create-client.ts";
 export * from "./error.ts";
 export * from "./kind.ts";

@@ -102,5 +102,9 @@ export const FelixConfiguration = defineResource({
   namespaced: false,
   description: "Settings of the node agents: default for all, node.<name> for one.",
   keepsUnknownFields: true,
+  rules: ["ipv4", "ipv6"].map((family) => ({
+    rule: `self.spec.${family}ElevatedRoutePriority < self.spec.${family}NormalRoutePriority`,
+    message: `${family}ElevatedRoutePriority must be below ${family}NormalRoutePriority: a lower number is a better route`,
+  })),
   spec,
 });

@@ -102,8 +102,13 @@ export const IPPool = defineResource({
   rules: [
     { rule: "self.spec.cidr == oldSelf.spec.cidr", message: "cidr is immutable" },
     {
-      rule: "has(self.spec.blockSize) == has(oldSelf.spec.blockSize) && (!has(self.spec.blockSize) || self.spec.blockSize == oldSelf.spec.blockSize)",
+      // Readers fill the field in: writing the pool back may add it.
+      rule: "!has(oldSelf.spec.blockSize) || (has(self.spec.blockSize) && self.spec.blockSize == oldSelf.spec.blockSize)",
       message: "blockSize is immutable",
+    },
+    {
+      rule: "self.spec.ipipMode == 'Never' || self.spec.vxlanMode == 'Never'",
+      message: "a pool has one encapsulation: set ipipMode or vxlanMode to Never",
     },
   ],
 });

@@ -13,15 +13,13 @@ const spec = object({
   kubeVirtVMAddressPersistence: z.enum(["Enabled", "Disabled"]).default("Enabled"),
   /** Seconds for which a released address rests before it is given out again. */
   ipCooldownSeconds: z.int().min(0).max(1200).default(0),
-})
-  .refine(({ strictAffinity, autoAllocateBlocks }) => !strictAffinity || autoAllocateBlocks, {
-    path: ["autoAllocateBlocks"],
-    ...wrong(
-      "strict affinity without automatic blocks leaves nodes without addresses",
-      "Set autoAllocateBlocks to true or strictAffinity to false.",
-    ),
-  })
-  .meta({});
+}).refine(({ strictAffinity, autoAllocateBlocks }) => !strictAffinity || autoAllocateBlocks, {
+  path: ["autoAllocateBlocks"],
+  ...wrong(
+    "strict affinity without automatic blocks leaves nodes without addresses",
+    "Set autoAllocateBlocks to true or strictAffinity to false.",
+  ),
+});
 
 /** Cluster-wide settings of address management. */
 export interface IPAMConfiguration extends Resource<typeof spec> {}
@@ -35,5 +33,11 @@ export const IPAMConfiguration = defineResource({
   namespaced: false,
   description: "Cluster-wide settings of address management.",
   onlyNames: ["default"],
+  rules: [
+    {
+      rule: "!self.spec.strictAffinity || self.spec.autoAllocateBlocks",
+      message: "Cannot disable 'AutoAllocateBlocks' while 'StrictAffinity' is enabled",
+    },
+  ],
   spec,
 });
