@@ -3,15 +3,21 @@ import { type ApiClient, kinds } from "@fairlead/api";
 import { NetworkNamespace } from "@fairlead/netlink";
 import type { NodeStatus } from "../control/protocol.ts";
 import { LabError } from "../error.ts";
+import { listMachines, readLines, waitFor } from "../experiment/machines.ts";
+import { type ProbeRun, planProbes, probeFromMachine, probeFromPod } from "../experiment/probes.ts";
+import {
+  createVm,
+  migrateVm,
+  type RunningVm,
+  restartVm,
+  waitUntilRunning,
+} from "../experiment/virtual-machine.ts";
 import type { JournalEntry } from "../kubevirt/journal.ts";
 import { now } from "../probe/clock.ts";
 import type { Recording } from "../probe/recording.ts";
 import { watchRoutes } from "../probe/route-watch.ts";
-import { listMachines, readLines, waitFor } from "./machines.ts";
 import type { MigrationObservation, RouteChange } from "./observation.ts";
-import { type ProbeRun, planProbes, probeFromMachine, probeFromPod } from "./probes.ts";
 import { metrics, type Report, reportMigration } from "./report.ts";
-import { createVm, migrateVm, type RunningVm, restartVm, waitUntilRunning } from "./virtual-machine.ts";
 
 const vmName = "traveller";
 

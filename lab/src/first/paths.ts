@@ -20,3 +20,6 @@ export const workspace = dirname(dirname(dirname(dirname(fileURLToPath(import.me
 export const outDirectory = join(workspace, "lab", "out");
 export const stateFile = join(outDirectory, "lab.json");
 export const logDirectory = join(outDirectory, "logs");
+
+/** Three workers, a top-of-rack router and an external client. */
+export const defaultTopology = join(workspace, "lab", "topologies", "three-workers.clab.yml");

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ask } from "../control/client.ts";
 import { LabError } from "../error.ts";
-import { inside, workspace } from "../first/paths.ts";
+import { defaultTopology, inside } from "../first/paths.ts";
 import { printStatus, showProgress } from "./display.ts";
+import { runInside } from "./run-inside.ts";
 import { startLab } from "./start.ts";
 import { controlSocketOf, enterLab, requireLab, runningLab } from "./state.ts";
 import { stopLab } from "./stop.ts";
@@ -19,11 +19,7 @@ const json = () => new Option("--json", "print JSON");
 program
   .command("up")
   .description("start the lab")
-  .option(
-    "--topology <file>",
-    "in containerlab's format",
-    join(workspace, "lab/topologies/three-workers.clab.yml"),
-  )
+  .option("--topology <file>", "in containerlab's format", defaultTopology)
   .addOption(json())
   .action(
     guarded(async ({ topology, json }: { topology: string; json?: boolean }) => {
@@ -104,6 +100,22 @@ program
         "kubectl",
         ...args,
       ]);
+    }),
+  );
+
+program
+  .command("run")
+  .description("start the lab for one program, run it inside, end the lab")
+  .option("--topology <file>", "in containerlab's format", defaultTopology)
+  .argument("<command...>")
+  .passThroughOptions()
+  .action(
+    guarded(async (command: string[], { topology }: { topology: string }) => {
+      process.exitCode = await runInside(withoutDashes(command), {
+        topology,
+        workingDirectory: process.cwd(),
+        onProgress: showProgress(process.stderr),
+      });
     }),
   );
 
