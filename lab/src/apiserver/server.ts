@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { servingCertificate } from "./auth/certificates.ts";
 import { kubeconfig } from "./auth/kubeconfig.ts";
 import { defaultAudience, Tokens } from "./auth/tokens.ts";
-import { Discovery } from "./discovery/discovery.ts";
 import type { JsonObject } from "./json.ts";
 import { Definitions } from "./kinds/definitions.ts";
 import { Registry } from "./kinds/registry.ts";
@@ -81,18 +80,17 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const store = new Store({ history, ...(directory ? { logPath: join(directory, "store.log") } : {}) });
   const api = new Api(store, new Registry(), options.clock ? () => options.clock!.now() : Date.now);
   const tokens = new Tokens(api, directory);
-  const discovery = new Discovery(api.registry);
   new Definitions(api);
   for (const object of [...bootstrapNamespaces(), ...bootstrapRbac()]) ensure(api, object);
 
+  const authorizer = new Authorizer(api);
   const ending = new AbortController();
   const components: Components = {
     api,
     tokens,
-    authorizer: new Authorizer(api),
-    discovery,
-    subresources: new Subresources(api),
-    nonResource: new NonResource(discovery),
+    authorizer,
+    subresources: new Subresources(api, tokens, authorizer),
+    nonResource: new NonResource(api.registry),
     bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
     signal: ending.signal,
   };

@@ -1,7 +1,15 @@
 import { model } from "../schema/models.ts";
+import type { Schema } from "../schema/schema.ts";
 import { builtinColumns, defaultColumns } from "../table/columns.ts";
 import type { NameRule } from "./names.ts";
-import { allVerbs, type Resource, type ScalePaths, type Subresource, type Verb } from "./resource.ts";
+import {
+  allVerbs,
+  apiVersionOf,
+  type Resource,
+  type ScalePaths,
+  type Subresource,
+  type Verb,
+} from "./resource.ts";
 import { strategies } from "./strategies.ts";
 
 interface Row {
@@ -247,3 +255,18 @@ function build(row: Row): Resource {
 }
 
 export const builtinResources: readonly Resource[] = rows.map(build);
+
+/** Kinds that are sent but not kept. */
+const transient: { readonly [kind: string]: string } = {
+  DeleteOptions: "V1DeleteOptions",
+  Eviction: "V1Eviction",
+  Binding: "V1Binding",
+  TokenRequest: "AuthenticationV1TokenRequest",
+};
+
+/** The schema of a built-in kind, by what a body says it is. */
+export function builtinSchema(apiVersion: string, kind: string): Schema | undefined {
+  const resource = builtinResources.find((r) => r.kind === kind && apiVersionOf(r) === apiVersion);
+  if (resource) return resource.schema();
+  return transient[kind] === undefined ? undefined : model(transient[kind]);
+}

@@ -1,4 +1,4 @@
-import { isObject, listAt, numberAt, objectAt, sameJson, stringAt } from "../json.ts";
+import { isObject, type JsonObject, listAt, numberAt, objectAt, sameJson, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import { type FieldError, fieldError } from "../status.ts";
 import type { Strategy } from "./resource.ts";
@@ -125,7 +125,20 @@ function foldStringData(object: KubeObject): void {
   };
 }
 
+/** The parameters of a rolling update, when that is the strategy. */
+function completeStrategy(object: KubeObject): void {
+  const spec = objectAt(object, "spec");
+  const [field, parameters] =
+    object.kind === "Deployment"
+      ? ["strategy", { maxSurge: "25%", maxUnavailable: "25%" }]
+      : ["updateStrategy", { maxSurge: 0, maxUnavailable: 1 }];
+  const strategy = objectAt(spec, field as string);
+  if (strategy?.type === "RollingUpdate") strategy.rollingUpdate ??= parameters as JsonObject;
+}
+
 const workload: Strategy = {
+  prepareCreate: completeStrategy,
+  prepareUpdate: completeStrategy,
   validate(object) {
     const selector = objectAt(object, "spec", "selector", "matchLabels") ?? {};
     const labels = objectAt(object, "spec", "template", "metadata", "labels") ?? {};

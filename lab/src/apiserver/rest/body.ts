@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { parse as parseYaml } from "yaml";
 import type { Json } from "../json.ts";
+import { builtinSchema } from "../kinds/builtin.ts";
+import { decodeProtobuf } from "../protobuf/decode.ts";
 import { badRequest, StatusError } from "../status.ts";
 
 /** Like a real server, with etcd's limit in mind. Bytes. */
@@ -31,14 +33,18 @@ export function parseBody(bytes: Buffer, contentType: string): Json | undefined 
   switch (contentType) {
     case "":
     case "application/json":
-    case "application/x-www-form-urlencoded":
+    case "application/json-patch+json":
+    case "application/merge-patch+json":
+    case "application/strategic-merge-patch+json":
       return parseJson(bytes);
+    case "application/vnd.kubernetes.protobuf":
+      return decodeProtobuf(bytes, builtinSchema);
     case "application/yaml":
       return parseYaml(bytes.toString()) as Json;
     default:
       throw new StatusError(
         "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
       );
   }
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Tokens } from "../auth/tokens.ts";
-import type { Discovery } from "../discovery/discovery.ts";
 import type { Resource } from "../kinds/resource.ts";
 import { type Attributes, denial } from "../rbac/attributes.ts";
 import type { Authorizer } from "../rbac/authorizer.ts";
@@ -19,7 +18,6 @@ export interface Components {
   readonly api: Api;
   readonly tokens: Tokens;
   readonly authorizer: Authorizer;
-  readonly discovery: Discovery;
   readonly subresources: Subresources;
   readonly nonResource: NonResource;
   readonly bookmarkIntervalMs: number;
@@ -33,7 +31,8 @@ export async function handle(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    const user = authenticate(components.tokens, request.headers.authorization);
+    const caller = authenticate(components.tokens, request.headers.authorization);
+    const user = impersonate(components, request, caller);
     const info = parseRequest(request.url ?? "/");
     if (info.resource) await answerResource(components, request, response, info, user);
     else answerOther(components, request, response, info, user);
@@ -48,6 +47,26 @@ function authenticate(tokens: Tokens, header: string | undefined): User {
   const user = match ? tokens.authenticate(match[1]!) : undefined;
   if (!user) throw new StatusError("Unauthorized", "Unauthorized");
   return user;
+}
+
+/** `kubectl --as`: acts as someone else, if a rule allows to impersonate each of the names given. */
+function impersonate(components: Components, { headers }: IncomingMessage, caller: User): User {
+  const name = headers["impersonate-user"];
+  if (typeof name !== "string") return caller;
+  const given = headers["impersonate-group"];
+  const groups = given === undefined ? [] : Array.isArray(given) ? given : given.split(/,\s*/);
+  const may = (plural: string, objectName: string, namespace = ""): void =>
+    authorize(components, {
+      user: caller,
+      verb: "impersonate",
+      resource: { group: "", name: plural, namespace, objectName },
+    });
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
+  if (account) may("serviceaccounts", account[2]!, account[1]!);
+  else may("users", name);
+  for (const group of groups) may("groups", group);
+  const implied = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
+  return { name, groups: [...(groups.length > 0 ? groups : implied), "system:authenticated"] };
 }
 
 function authorize({ authorizer }: Components, attributes: Attributes): void {

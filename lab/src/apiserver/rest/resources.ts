@@ -80,7 +80,8 @@ export async function handleResource(
   }
 }
 
-const body = async (request: IncomingMessage): Promise<Json | undefined> =>
+/** The object in a request, JSON, YAML or a patch in JSON. */
+export const body = async (request: IncomingMessage): Promise<Json | undefined> =>
   parseBody(await readBody(request), mediaType(request.headers["content-type"]));
 
 const success = ({ resource }: Call, { object }: Stored) => ({

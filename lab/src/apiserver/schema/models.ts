@@ -34,7 +34,8 @@ function typeSchema(type: string, format: string): Schema {
   const list = /^Array<(.*)>$/.exec(type);
   if (list) return { type: "array", items: typeSchema(list[1]!, "") };
   const map = /^\{ \[key: string\]: (.*); \}$/.exec(type);
-  if (map) return { type: "object", additionalProperties: typeSchema(map[1]!, "") };
+  if (map)
+    return { type: "object", additionalProperties: typeSchema(map[1]!, format === "byte" ? format : "") };
   switch (type) {
     case "string":
       return format === "" ? { type: "string" } : { type: "string", format };
