@@ -6,8 +6,9 @@ import type { Readable } from "node:stream";
 import { LabError, type LabErrorCode } from "../error.ts";
 import { logDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
+import { startTimeOf } from "../process.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
-import { type LabState, removeState, runningLab, saveState, startTimeOf } from "./state.ts";
+import { type LabState, removeState, runningLab, saveState } from "./state.ts";
 
 export interface StartOptions {
   readonly topology: string;

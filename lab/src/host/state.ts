@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { LabError } from "../error.ts";
 import { inside, stateFile } from "../first/paths.ts";
+import { startTimeOf } from "../process.ts";
 
 /** What `lab/out/lab.json` says about a running lab. Process IDs are the host's. */
 export interface LabState {
@@ -11,18 +11,6 @@ export interface LabState {
   readonly startTime: string;
   readonly topology: string;
   readonly rootless: boolean;
-}
-
-/** Start time of a process, field 22 of /proc/pid/stat. Undefined when it is gone or only waits to be collected. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The program's name stands in parentheses and may contain anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }
 
 /** The running lab, or undefined. What is left of one that ended is removed. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ask } from "../control/client.ts";
-import { controlSocketOf, type LabState, removeState, startTimeOf } from "./state.ts";
+import { startTimeOf } from "../process.ts";
+import { controlSocketOf, type LabState, removeState } from "./state.ts";
 
 /** Ends the lab, by request and, when it does not obey, by killing its first process. */
 export async function stopLab(state: LabState, patience = 5_000): Promise<void> {
