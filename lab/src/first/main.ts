@@ -51,7 +51,7 @@ await step("machines and links", async () => {
 await step("routers", async () => {
   for (const spec of routers(topology)) supervisor.add(spec);
 });
-await bringUpCluster(topology, supervisor);
+await bringUpCluster(topology, supervisor, remarks);
 await step("workers", async () => {
   for (const spec of workers(topology)) supervisor.add(spec);
 });
