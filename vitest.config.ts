@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const everywhere = ["packages/*/src/**", "lab/src/**", "e2e/src/**", "scripts/**"];
+const everywhere = ["packages/*/src/**", "lab/src/**", "scripts/**"];
 
 /** unit: anywhere. kernel: needs root and Linux, makes its own namespaces. lab: needs QEMU and BIRD as well. */
 export default defineConfig({

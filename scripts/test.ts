@@ -1,9 +1,42 @@
-/** `npm test`: the checks, then every test. Arguments go to vitest: `npm test -- --project unit packages/ipam`. */
-import { runSteps } from "./steps.ts";
+/**
+ * `npm test`: the checks, every test of the packages, then the end-to-end suites inside a lab. It closes with the line
+ * `N passed, N failed`. With arguments, vitest runs with these: `npm test -- --project unit packages/ipam`.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { root, runSteps } from "./steps.ts";
 
 const args = process.argv.slice(2);
-if (args.length === 0) {
+if (args.length > 0) {
+  runSteps([["vitest", "run", ...args]]);
+} else {
   await import("./check.ts");
+  // A complete run has the machine to itself and may judge what is left on it.
   process.env.FAIRLEAD_COMPLETE_TEST_RUN = "1";
+  const results = [
+    runSuite("vitest", "run"),
+    runSuite("node", "lab/src/cli.ts", "run", "--", "vitest", "run", "--config", "e2e/vitest.config.ts"),
+  ];
+  const sum = (key: "passed" | "failed") => results.reduce((total, result) => total + result[key], 0);
+  process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);
+  process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;
 }
-runSteps([["vitest", "run", ...args]]);
+
+/** Runs one suite to its end, whatever fails in it. `ok` is also false when something failed that is not a test. */
+function runSuite(name: string, ...argv: string[]): { passed: number; failed: number; ok: boolean } {
+  const directory = mkdtempSync(join(tmpdir(), "fairlead-test-"));
+  const file = join(directory, "result.json");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const { status } = spawnSync(name, [...argv, ...reporters], { cwd: root, stdio: "inherit" });
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, "utf8"));
+    return { passed: numPassedTests, failed: numFailedTests, ok: status === 0 };
+  } catch {
+    process.stderr.write(`fairlead: ${name} ${argv.join(" ")} wrote no result\n`);
+    return { passed: 0, failed: 0, ok: false };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

@@ -7,6 +7,7 @@ import {
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
 import { LabError } from "../error.ts";
+import { type Faults, faultsAnnotation } from "../kubevirt/faults.ts";
 import { waitFor } from "./machines.ts";
 
 const namespace = "default";
@@ -53,28 +54,61 @@ export async function waitUntilRunning(
   });
 }
 
-/** Asks for a migration and waits until KubeVirt says how it ended. */
-export async function migrateVm(
+/** A migration asked for. */
+export type Migration = VirtualMachineInstanceMigration;
+
+/** Asks for a migration; `faults` tells the KubeVirt stand-in what should go wrong. */
+export async function requestMigration(
   client: ApiClient,
   name: string,
   target: string,
-): Promise<VirtualMachineInstanceMigration> {
-  const { metadata } = await client.create(kinds.VirtualMachineInstanceMigration, {
-    metadata: { generateName: `${name}-`, namespace },
+  faults: Faults = {},
+): Promise<Migration> {
+  return await client.create(kinds.VirtualMachineInstanceMigration, {
+    metadata: {
+      generateName: `${name}-`,
+      namespace,
+      annotations: { [faultsAnnotation]: JSON.stringify(faults) },
+    },
     spec: { vmiName: name, addedNodeSelector: { "kubernetes.io/hostname": target } },
   });
-  const ended = await waitFor(`migration of ${name} to ${target}`, 120, async () => {
+}
+
+/** Waits until KubeVirt says how a migration ended; undefined when it was deleted. */
+export async function waitForEnd(client: ApiClient, { metadata }: Migration): Promise<Migration | undefined> {
+  return await waitFor(`end of migration ${metadata.name}`, 120, async () => {
+    const migration = await find(() =>
+      client.get(kinds.VirtualMachineInstanceMigration, { namespace, name: metadata.name! }),
+    );
+    const phase = migration?.status?.phase;
+    return migration === undefined || phase === "Succeeded" || phase === "Failed" ? { migration } : undefined;
+  }).then(({ migration }) => migration);
+}
+
+/** Waits until a migration has reached a phase, or gone past it. */
+export async function waitForPhase(client: ApiClient, { metadata }: Migration, phase: string): Promise<void> {
+  await waitFor(`migration ${metadata.name} ${phase}`, 60, async () => {
     const migration = await client.get(kinds.VirtualMachineInstanceMigration, {
       namespace,
       name: metadata.name!,
     });
-    const phase = migration.status?.phase;
-    return phase === "Succeeded" || phase === "Failed" ? migration : undefined;
+    const reached = migration.status?.phaseTransitionTimestamps?.some((entry) => entry.phase === phase);
+    return reached || migration.status?.phase === phase ? true : undefined;
   });
-  if (ended.status?.phase === "Failed") {
+}
+
+/** Cancels a migration as `virtctl migrate-cancel` does: by deleting it. */
+export async function cancelMigration(client: ApiClient, { metadata }: Migration): Promise<void> {
+  await client.delete(kinds.VirtualMachineInstanceMigration, { namespace, name: metadata.name! });
+}
+
+/** Moves a VM and waits until KubeVirt calls it done. @throws LabError `CommandFailed` when it failed */
+export async function migrateVm(client: ApiClient, name: string, target: string): Promise<Migration> {
+  const ended = await waitForEnd(client, await requestMigration(client, name, target));
+  if (ended?.status?.phase !== "Succeeded") {
     throw new LabError(
       "CommandFailed",
-      `the migration of ${name} to ${target} failed: ${JSON.stringify(ended.status)}`,
+      `the migration of ${name} to ${target} failed: ${JSON.stringify(ended?.status)}`,
     );
   }
   return ended;
@@ -90,6 +124,15 @@ export async function restartVm(client: ApiClient, name: string): Promise<Runnin
   });
   await setRunStrategy(client, name, "Always");
   return await waitUntilRunning(client, name, before.metadata.uid);
+}
+
+/** Deletes the VM and waits until it and its instance are gone. */
+export async function deleteVm(client: ApiClient, name: string): Promise<void> {
+  await client.delete(kinds.VirtualMachine, { namespace, name });
+  await waitFor(`VM ${name} gone`, 90, async () => {
+    const left = await find(() => client.get(kinds.VirtualMachine, { namespace, name }));
+    return left === undefined ? true : undefined;
+  });
 }
 
 async function setRunStrategy(

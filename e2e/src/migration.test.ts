@@ -1,0 +1,106 @@
+import {
+  ask,
+  inside,
+  migrateVm,
+  now,
+  type RouteChange,
+  requestMigration,
+  waitFor,
+  waitForEnd,
+  waitUntilRunning,
+} from "@fairlead/lab";
+import { describe, expect, it } from "vitest";
+import { type Stage, setStage } from "./stage.ts";
+
+const metrics = { normal: 1024, elevated: 512 };
+
+/** The workload routes a node has now, by what its kernel said since the stage was set. */
+function metricsOn(stage: Stage, node: string): Record<4 | 6, number[]> {
+  const now = { 4: [] as number[], 6: [] as number[] };
+  for (const { where, origin, family, change, metric } of stage.routes) {
+    if (where !== node || origin !== "workload") continue;
+    now[family] = now[family].filter((present) => present !== metric);
+    if (change === "added") now[family].push(metric);
+  }
+  return now;
+}
+
+async function untilNormal(stage: Stage, node: string): Promise<void> {
+  await waitFor(`normal priority on ${node}`, 60, () => {
+    const { 4: v4, 6: v6 } = metricsOn(stage, node);
+    return [v4, v6].every((list) => list.length === 1 && list[0] === metrics.normal) ? true : undefined;
+  });
+}
+
+async function expectUnbroken(stage: Stage, from: number): Promise<void> {
+  for (const figures of await stage.endProbes(from)) {
+    expect(figures, figures.name).toMatchObject({ resets: 0, brokenConnections: 0 });
+    if (figures.name.includes("tcp")) expect(figures.lost, figures.name).toBe(0);
+  }
+}
+
+const isOn = (node: string) => (route: RouteChange) => route.where === node && route.origin === "workload";
+
+describe("live migration", () => {
+  it("keeps address and connections, elevates on the target and returns to normal", async () => {
+    await using stage = await setStage("traveller");
+    const target = stage.workers.find((name) => name !== stage.vm.node)!;
+    const from = now();
+    await migrateVm(stage.client, stage.vmName, target);
+    await untilNormal(stage, target);
+    expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: target });
+    const added = stage.routes.filter(isOn(target)).filter(({ change }) => change === "added");
+    for (const family of [4, 6]) {
+      expect(added.filter((route) => route.family === family).map(({ metric }) => metric)).toEqual([
+        metrics.elevated,
+        metrics.normal,
+      ]);
+    }
+    await expectUnbroken(stage, from);
+  });
+
+  it("moves back at once, without waiting for convergence", async () => {
+    await using stage = await setStage("restless");
+    const away = stage.workers.find((name) => name !== stage.vm.node)!;
+    const from = now();
+    await migrateVm(stage.client, stage.vmName, away);
+    await migrateVm(stage.client, stage.vmName, stage.vm.node);
+    await untilNormal(stage, stage.vm.node);
+    expect(metricsOn(stage, away)).toEqual({ 4: [], 6: [] });
+    expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual(stage.vm);
+    await expectUnbroken(stage, from);
+  });
+
+  it("survives kill -9 of both nodes' agents while the VM moves", async () => {
+    await using stage = await setStage("steadfast");
+    const target = stage.workers.find((name) => name !== stage.vm.node)!;
+    const from = now();
+    const migration = await requestMigration(stage.client, stage.vmName, target);
+    await waitFor("elevated routes on the target", 60, () =>
+      metricsOn(stage, target)[4].includes(metrics.elevated) ? true : undefined,
+    );
+    for (const node of [stage.vm.node, target]) {
+      await ask(inside.control, { method: "kill", process: `${node}/fairlead-node`, signal: "SIGKILL" });
+    }
+    expect((await waitForEnd(stage.client, migration))?.status?.phase).toBe("Succeeded");
+    await untilNormal(stage, target);
+    await expectUnbroken(stage, from);
+  });
+
+  it("needs no API server from the guest's announcement on; what is left to do is done when it is back", async () => {
+    await using stage = await setStage("offline");
+    const target = stage.workers.find((name) => name !== stage.vm.node)!;
+    const from = now();
+    await requestMigration(stage.client, stage.vmName, target);
+    await waitFor("elevated routes on the target", 60, () =>
+      metricsOn(stage, target)[4].includes(metrics.elevated) ? true : undefined,
+    );
+    await ask(inside.control, { method: "kill", process: "apiserver", signal: "SIGKILL" });
+    await untilNormal(stage, target);
+    await waitFor("the API server's word that the VM moved", 60, async () => {
+      const vm = await waitUntilRunning(stage.client, stage.vmName).catch(() => undefined);
+      return vm?.node === target ? true : undefined;
+    });
+    await expectUnbroken(stage, from);
+  });
+});
