@@ -35,8 +35,10 @@ export interface Want {
   readonly maxBlocksPerHost?: number | undefined;
   /** Addresses the handle may have in a block; it gets those it has instead of more. */
   readonly maxPerHandle?: number | undefined;
-  /** Called before a block that is not the node's own is written. */
-  readonly beforeBorrow?: ((cidr: string) => Promise<void>) | undefined;
+  /** The handle's index, told of `count` addresses before a block is written, and corrected after it. */
+  readonly index?:
+    | { readonly covers: "all" | "borrowed"; readonly add: (cidr: string, count: number) => Promise<void> }
+    | undefined;
 }
 
 export interface AllocatorOptions {
@@ -137,13 +139,23 @@ export class Allocator {
     affinity?: string,
   ): Promise<Allocated[]> {
     const reserved = settings.reservations.within(geometry);
-    const taken = await this.#options.blocks.update(geometry.cidr, (draft) => {
-      const own = want.maxPerHandle === undefined ? [] : draft.ofHandle(want.handle);
-      if (own.length > 0 && own.length >= (want.maxPerHandle ?? 0)) return own;
-      if (affinity !== undefined && draft.affinity !== affinity) return [];
-      return draft.allocate(count, want.handle, want.owners, reserved);
-    });
-    return taken === blockGone ? [] : taken.map((allocation) => ({ ...allocation, block: geometry }));
+    const index = want.index?.covers === "all" || affinity === undefined ? want.index : undefined;
+    await index?.add(geometry.cidr, count);
+    let obtained = 0;
+    try {
+      const taken = await this.#options.blocks.update(geometry.cidr, (draft) => {
+        const own = want.maxPerHandle === undefined ? [] : draft.ofHandle(want.handle);
+        if (own.length > 0 && own.length >= (want.maxPerHandle ?? 0)) return { allocations: own, fresh: 0 };
+        if (affinity !== undefined && draft.affinity !== affinity) return { allocations: [], fresh: 0 };
+        const allocations = draft.allocate(count, want.handle, want.owners, reserved);
+        return { allocations, fresh: allocations.length };
+      });
+      if (taken === blockGone) return [];
+      obtained = taken.fresh;
+      return taken.allocations.map((allocation) => ({ ...allocation, block: geometry }));
+    } finally {
+      if (index && obtained < count) await index.add(geometry.cidr, obtained - count);
+    }
   }
 
   /** Takes addresses from any block of the pools that has room. */
@@ -161,8 +173,8 @@ export class Allocator {
       if (room.length === 0) return;
       while (room.length > 0 && got.length < want.count) {
         const [geometry] = room.splice(Math.floor(this.#options.random() * room.length), 1);
-        if (!host.has(geometry!.cidr)) await want.beforeBorrow?.(geometry!.cidr);
-        got.push(...(await this.#take(geometry!, want, settings, want.count - got.length)));
+        const affinity = host.has(geometry!.cidr) ? hostAffinity(host.node) : undefined;
+        got.push(...(await this.#take(geometry!, want, settings, want.count - got.length, affinity)));
       }
     }
   }

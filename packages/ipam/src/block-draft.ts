@@ -115,6 +115,8 @@ export class BlockDraft {
   readonly now: Date;
   affinity: string | null;
   changed = false;
+  /** Addresses whose rest is over, free again in this draft. */
+  thawed = 0;
   #claimTime: string | null | undefined;
   readonly #options: DraftOptions;
   readonly #spec: IPAMBlockSpec;
@@ -142,11 +144,17 @@ export class BlockDraft {
       if (!entry?.releasedAt || isCoolingDown(entry, this.#options)) continue;
       this.#entries[ordinal] = undefined;
       this.#free.push(ordinal);
+      this.thawed++;
     }
   }
 
   get freeCount(): number {
     return this.#free.length;
+  }
+
+  /** Nobody has an address of it and none rests. */
+  get isUntouched(): boolean {
+    return this.#entries.every((entry) => !entry);
   }
 
   /** Nobody has an address of it. */

@@ -163,7 +163,7 @@ export class BlockTable {
 
   async #write(cidr: string, block: IPAMBlock, draft: BlockDraft) {
     const object = { ...block, spec: draft.finish() };
-    if (draft.isEmpty && draft.affinity === null) {
+    if (draft.isUntouched && draft.affinity === null) {
       await this.#options.store.remove("IPAMBlock", block);
       this.#known.delete(cidr);
       return;

@@ -21,6 +21,10 @@ export interface VmiFact extends VmFact {
   readonly ownerUid: string | undefined;
 }
 
+export interface NodeFact {
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /**
  * What the rest of the cluster says, read live. Undefined means: it does not exist. A lookup that fails must throw; nothing is ever
  * released on a guess.
@@ -29,5 +33,5 @@ export interface ClusterFacts {
   pod(namespace: string, name: string): Promise<PodFact | undefined>;
   vm(namespace: string, name: string): Promise<VmFact | undefined>;
   vmi(namespace: string, name: string): Promise<VmiFact | undefined>;
-  nodeExists(name: string): Promise<boolean>;
+  node(name: string): Promise<NodeFact | undefined>;
 }

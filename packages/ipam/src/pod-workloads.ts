@@ -37,9 +37,12 @@ export async function assignPod(
         owners: borrows ? marked(owners) : owners,
         pools: [],
         maxPerHandle: 1,
-        async beforeBorrow(cidr) {
-          borrows = true;
-          await engine.handles.add(handle, cidr, 1);
+        index: {
+          covers: engine.handleObjects === "always" ? "all" : "borrowed",
+          async add(cidr, count) {
+            borrows = true;
+            await engine.handles.add(handle, cidr, count);
+          },
         },
       };
       const address = addresses.get(family);
@@ -105,10 +108,15 @@ async function takeNamed(
   settings: Settings,
 ): Promise<Allocated[]> {
   const block = await engine.allocator.blockForAddress(host, address, "Workload", settings);
-  if (!host.has(block.cidr)) await want.beforeBorrow?.(block.cidr);
-  const taken = await engine.blocks.update(block.cidr, (draft) =>
-    assignOrdinal(draft, block.ordinalOf(address), want.handle, want.owners),
-  );
+  const { index } = want;
+  const indexed = index && (index.covers === "all" || !host.has(block.cidr));
+  if (indexed) await index.add(block.cidr, 1);
+  const taken = await engine.blocks
+    .update(block.cidr, (draft) => assignOrdinal(draft, block.ordinalOf(address), want.handle, want.owners))
+    .catch(async (error) => {
+      if (indexed) await index.add(block.cidr, -1);
+      throw error;
+    });
   if (taken === blockGone)
     throw new IpamError("TooManyConflicts", `the block of ${address} was removed meanwhile`);
   return [{ ...taken, block }];
@@ -134,7 +142,7 @@ async function markHandleObject(engine: Engine, host: Host, handle: string, fres
       if (present?.owners.active && present.owners.active[attribute.handleObject] !== "yes")
         draft.setOwners(ordinal, marked(present.owners));
     });
-    await engine.handles.add(handle, block.cidr, 1);
+    if (engine.handleObjects !== "always") await engine.handles.add(handle, block.cidr, 1);
   }
 }
 

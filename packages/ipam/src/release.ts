@@ -1,5 +1,5 @@
 import { tryDecodeBlock } from "./block-decode.ts";
-import { allocationsOfHandle, sameHandle, sameSequence } from "./block-draft.ts";
+import { type Allocation, allocationsOfHandle, sameHandle, sameSequence } from "./block-draft.ts";
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
@@ -23,6 +23,15 @@ export async function releaseInBlock(
   cidr: string,
   items: readonly ReleaseItem[],
 ): Promise<string[]> {
+  return (await freeInBlock(engine, cidr, items)).map(({ address }) => address);
+}
+
+/** The same, telling what was freed. */
+export async function freeInBlock(
+  engine: Engine,
+  cidr: string,
+  items: readonly ReleaseItem[],
+): Promise<Allocation[]> {
   const released = await engine.blocks.update(cidr, (draft) => {
     const leaving = items.flatMap(({ ordinal, handle, sequence }) => {
       if (ordinal === undefined) return handle === undefined ? [] : draft.ofHandle(handle);
@@ -41,9 +50,9 @@ export async function releaseInBlock(
       return [present];
     });
     for (const { ordinal } of leaving) draft.release(ordinal);
-    return leaving.map(({ address, handle }) => ({ address, handle }));
+    return leaving;
   });
-  return released === blockGone ? [] : released.map(({ address }) => address);
+  return released === blockGone ? [] : released;
 }
 
 /**
