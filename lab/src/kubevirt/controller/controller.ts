@@ -1,0 +1,154 @@
+import {
+  type ApiClient,
+  ApiError,
+  type ClusterView,
+  controllerOf,
+  type KubernetesObject,
+  keyOf,
+  kinds,
+  listAll,
+  type ObjectRef,
+  type Pod,
+  type ResourceKind,
+  type VirtualMachineInstance,
+  type VirtualMachineInstanceMigration,
+} from "@fairlead/api";
+import { labels } from "../names.ts";
+import { type Reconciler, startReconciler } from "../reconciler.ts";
+import { timestamp } from "../status.ts";
+import type { Decision } from "./decision.ts";
+import { decideMigration } from "./migration.ts";
+import { decideVm } from "./vm.ts";
+import { decideVmi } from "./vmi.ts";
+import { perform } from "./writer.ts";
+
+/** What the controller's view has to watch. */
+export const controllerKinds = [
+  kinds.VirtualMachine,
+  kinds.VirtualMachineInstance,
+  kinds.VirtualMachineInstanceMigration,
+  kinds.Pod,
+];
+
+export interface ControllerOptions {
+  readonly client: ApiClient;
+  readonly view: ClusterView;
+  readonly log: (message: string) => void;
+}
+
+/**
+ * virt-controller. The view only says where to look; what is decided on is read from the API server at that moment, so
+ * that no decision rests on a state before our own last write.
+ */
+export function startVirtController(options: ControllerOptions): { stop(): Promise<void> } {
+  const { client, view, log } = options;
+  const carryOut = async ({ writes, again }: Decision) => {
+    await perform(client, writes, "virt-controller");
+    return again;
+  };
+  const vms = startReconciler({
+    name: "VM",
+    log,
+    reconcile: async (key) => {
+      const vm = await find(client, kinds.VirtualMachine, refFrom(key));
+      if (vm === undefined) return undefined;
+      const vmi = await find(client, kinds.VirtualMachineInstance, refFrom(key));
+      const ours = vmi && controllerOf(vmi)?.uid === vm.metadata.uid ? vmi : undefined;
+      return carryOut(decideVm({ vm, vmi: ours }));
+    },
+  });
+  const vmis = startReconciler({
+    name: "VMI",
+    log,
+    reconcile: async (key) => {
+      const vmi = await find(client, kinds.VirtualMachineInstance, refFrom(key));
+      if (vmi === undefined) return undefined;
+      return carryOut(decideVmi({ vmi, pods: await podsOf(client, vmi), now: timestamp(Date.now()) }));
+    },
+  });
+  const migrations = startReconciler({
+    name: "migration",
+    log,
+    reconcile: async (key) => {
+      const { items: all } = await listAll(client, kinds.VirtualMachineInstanceMigration);
+      const migration = all.find((item) => keyOf(refTo(item)) === key);
+      if (migration === undefined) return undefined;
+      const ref = { name: migration.spec.vmiName ?? "", namespace: migration.metadata.namespace };
+      const vmi = await find(client, kinds.VirtualMachineInstance, ref);
+      const pods = vmi ? await podsOf(client, vmi) : [];
+      const sourceNodeOf = (other: VirtualMachineInstanceMigration) =>
+        view.get(kinds.VirtualMachineInstance, {
+          name: other.spec.vmiName ?? "",
+          namespace: other.metadata.namespace,
+        })?.status?.nodeName;
+      const nowMs = Date.now();
+      return carryOut(
+        decideMigration({ migration, vmi, pods, all, sourceNodeOf, now: timestamp(nowMs), nowMs }),
+      );
+    },
+  });
+  const subscriptions = wire(view, vms, vmis, migrations);
+  return {
+    stop: async () => {
+      for (const subscription of subscriptions) subscription[Symbol.dispose]();
+      await Promise.all([vms.stop(), vmis.stop(), migrations.stop()]);
+    },
+  };
+}
+
+/** Who has to look when something changes: the object itself, its owner, and the migrations of its VMI. */
+function wire(view: ClusterView, vms: Reconciler, vmis: Reconciler, migrations: Reconciler): Disposable[] {
+  const vmiChanged = (namespace: string | undefined, name: string) => {
+    const key = keyOf({ name, namespace });
+    vms.enqueue(key);
+    vmis.enqueue(key);
+    for (const migration of view.list(kinds.VirtualMachineInstanceMigration, { namespace })) {
+      if (migration.spec.vmiName === name) migrations.enqueue(keyOf(refTo(migration)));
+    }
+  };
+  return [
+    view.subscribe(kinds.VirtualMachine, ({ object }) => vms.enqueue(keyOf(refTo(object)))),
+    view.subscribe(kinds.VirtualMachineInstance, ({ object }) =>
+      vmiChanged(object.metadata.namespace, object.metadata.name),
+    ),
+    view.subscribe(kinds.Pod, ({ object }) => {
+      const owner = controllerOf(object);
+      if (owner?.kind === "VirtualMachineInstance") vmiChanged(object.metadata.namespace, owner.name);
+    }),
+    view.subscribe(kinds.VirtualMachineInstanceMigration, ({ object }) =>
+      vmiChanged(object.metadata.namespace, object.spec.vmiName ?? ""),
+    ),
+    view.subscribe(kinds.VirtualMachineInstanceMigration, ({ object }) =>
+      migrations.enqueue(keyOf(refTo(object))),
+    ),
+  ];
+}
+
+async function podsOf(client: ApiClient, vmi: VirtualMachineInstance): Promise<Pod[]> {
+  const labelSelector = `${labels.createdBy}=${vmi.metadata.uid}`;
+  const { items } = await listAll(client, kinds.Pod, { namespace: vmi.metadata.namespace, labelSelector });
+  return items.filter((pod) => controllerOf(pod)?.uid === vmi.metadata.uid);
+}
+
+async function find<T>(
+  client: ApiClient,
+  kind: ResourceKind<T, never>,
+  ref: ObjectRef,
+): Promise<T | undefined> {
+  try {
+    return await client.get(kind, ref);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "NotFound") return undefined;
+    throw error;
+  }
+}
+
+function refFrom(key: string): ObjectRef {
+  const [namespace, name] = key.split("/");
+  return { namespace, name: name! };
+}
+
+const refTo = (object: KubernetesObject): ObjectRef => ({
+  name: object.metadata.name,
+  namespace: object.metadata.namespace,
+});
