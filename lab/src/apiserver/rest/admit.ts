@@ -13,6 +13,14 @@ import type { Call } from "./api.ts";
 export function decode(call: Call, body: Json | undefined): KubeObject {
   const { resource } = call;
   if (!isObject(body)) throw badRequest("the request body is not an object");
+  const object = pruneUnknown(call, body);
+  applyDefaults(resource.schema(), object);
+  return object;
+}
+
+/** Checks kind, API version and types, and drops what the schema does not know. */
+export function pruneUnknown(call: Call, body: JsonObject): KubeObject {
+  const { resource } = call;
   const wanted = apiVersionOf(resource);
   if (body.apiVersion === undefined && body.kind === undefined && !resource.custom) {
     body.apiVersion = wanted;
@@ -35,7 +43,6 @@ export function decode(call: Call, body: Json | undefined): KubeObject {
   prune(metadataSchema(), object.metadata, { dropNulls: true, unknown }, "metadata");
   pruneBody(resource, schema, object, unknown);
   report(call, unknown);
-  applyDefaults(schema, object);
   return object;
 }
 

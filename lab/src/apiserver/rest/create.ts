@@ -8,7 +8,7 @@ import { type Api, type Call, keyOf } from "./api.ts";
 import { trackWrite } from "./managed.ts";
 
 /** Stores a new object. `object` has been decoded and belongs to this call. */
-export function create(api: Api, call: Call, object: KubeObject): Stored {
+export function create(api: Api, call: Call, object: KubeObject, track = trackWrite): Stored {
   const { resource } = call;
   const metadata = object.metadata;
   if (resource.namespaced) {
@@ -43,10 +43,11 @@ export function create(api: Api, call: Call, object: KubeObject): Stored {
   metadata.creationTimestamp = api.timestamp();
   metadata.generation = 1;
   if (!resource.custom && !countsGenerations(resource.kind)) delete metadata.generation;
-  if (resource.custom && resource.hasStatus) delete object.status;
+  // Kubelets bring a status when they register their node; nobody else may.
+  if (resource.hasStatus && resource.storage !== "/nodes") delete object.status;
   resource.strategy.prepareCreate?.(object, api);
   requireValid(call, object);
-  trackWrite(api, call, undefined, object);
+  track(api, call, undefined, object);
   const key = keyOf(metadata.namespace ?? "", metadata.name);
   const collection = api.objects(resource);
   if (collection.get(key)) {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { parse as parseYaml } from "yaml";
 import type { Json } from "../json.ts";
 import { apiVersionOf } from "../kinds/resource.ts";
 import { badRequest, StatusError } from "../status.ts";
@@ -6,6 +7,7 @@ import type { Change, ChangeType, Stored } from "../storage/change.ts";
 import { columnDefinitions, metadataOnly, tableRow } from "../table/table.ts";
 import { decode } from "./admit.ts";
 import { type Api, type Call, keyOf } from "./api.ts";
+import { apply } from "./apply.ts";
 import { mediaType, parseBody, parseJson, readBody } from "./body.ts";
 import { create } from "./create.ts";
 import { parseDeleteOptions, remove, removeAll } from "./delete.ts";
@@ -55,11 +57,17 @@ export async function handleResource(
       return { resource, object: update(api, call, object) };
     }
     case "patch": {
+      const type = mediaType(request.headers["content-type"]);
       const bytes = await readBody(request);
-      return {
-        resource,
-        object: patch(api, call, parseJson(bytes), mediaType(request.headers["content-type"])),
-      };
+      if (type !== "application/apply-patch+yaml")
+        return { resource, object: patch(api, call, parseJson(bytes), type) };
+      if (!query.get("fieldManager"))
+        throw badRequest(
+          'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+        );
+      const applied = parseYaml(bytes.toString()) as Json;
+      const { stored, created } = apply(api, call, applied, query.get("force") === "true");
+      return { code: created ? 201 : 200, resource, object: stored };
     }
     case "delete": {
       const { stored, removed } = remove(api, call, parseDeleteOptions(await body(request), query));
