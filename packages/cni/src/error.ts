@@ -72,7 +72,18 @@ export function asAddressError(error: unknown): CniError {
   );
 }
 
-const passingCodes = new Set(["Unavailable", "Timeout", "TooManyRequests", "Conflict", "Gone"]);
+const passingCodes = new Set([
+  "Unavailable",
+  "Timeout",
+  "TooManyRequests",
+  "Conflict",
+  "Gone",
+  "DatastoreUnavailable",
+  "TooManyConflicts",
+  "OwnerUndecided",
+  "PreviousVmPresent",
+  "AddressCoolingDown",
+]);
 
 /** Keeps a CniError, wraps anything else as our own fault. */
 export function asCniError(error: unknown): CniError {

@@ -19,6 +19,7 @@ export type {
   Workload,
 } from "./components.ts";
 export { type NetworkConfig, parseConfig } from "./config.ts";
+export { type ConflistSettings, conflistName, renderConflist, updateConflist } from "./conflist.ts";
 export { removeEndpointStatus, statusFileName, writeEndpointStatus } from "./endpoint-status.ts";
 export { CniError, type CniErrorCode, type CniErrorResult, cniErrorNumbers } from "./error.ts";
 export {

@@ -52,6 +52,8 @@ export interface MigrationComponents {
   convergence(): number;
   /** Routes are already as they should be; policy, conditions and metrics follow here. */
   onState(attachment: Attachment, record: MigrationRecord, because: MigrationInput["type"] | "Start"): void;
+  /** Seconds from the kernel's receipt of an announcement to its acknowledgement of the routes. */
+  readonly onElevated?: (seconds: number) => void;
 }
 
 interface Follower {

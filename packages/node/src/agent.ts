@@ -1,0 +1,235 @@
+import type { ApiClient, ClusterView } from "@fairlead/api";
+import { compileSelector, durationMs, kinds } from "@fairlead/api";
+import type { Bird } from "@fairlead/bgp";
+import {
+  type Attachment,
+  type AttachmentStore,
+  type Cni,
+  type CniComponents,
+  createCni,
+  type Log,
+  type Readiness,
+  type Wiring,
+} from "@fairlead/cni";
+import type { AnnouncementListener } from "@fairlead/garp";
+import type { Workloads } from "@fairlead/ipam";
+import type { PolicyEngine } from "@fairlead/policy";
+import type { WorkloadRoutes } from "@fairlead/routes";
+import { createPodAnnotator } from "./annotator.ts";
+import { createBirdUpdater } from "./bird-updater.ts";
+import type { Clock } from "./clock.ts";
+import { watchCluster } from "./cluster-watch.ts";
+import { createEar } from "./ear.ts";
+import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
+import { createEndpoints } from "./endpoints.ts";
+import { createEventReporter } from "./event-reporter.ts";
+import { factsOf } from "./facts.ts";
+import type { Complaints } from "./health-server.ts";
+import { createIdentity } from "./identity.ts";
+import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
+import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
+import { createPromoter } from "./promotion.ts";
+import { readSpeaker } from "./speaker.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** What the agent is made of. Each may be the real one or its package's fake. */
+export interface AgentComponents {
+  readonly nodeName: string;
+  readonly client: ApiClient;
+  readonly view: ClusterView;
+  readonly workloads: Workloads;
+  readonly policy: PolicyEngine;
+  readonly routes: WorkloadRoutes;
+  /** The metrics `routes` works with. */
+  readonly priorities?: EndpointRoutesOptions["priorities"];
+  readonly listener: AnnouncementListener;
+  readonly bird: Pick<Bird, "apply">;
+  readonly wiring: Wiring;
+  readonly attachments: AttachmentStore;
+  readonly memory: MigrationMemory;
+  readonly timeline: Timeline;
+  readonly clock: Clock;
+  readonly log: Log;
+  readMtu(): number | undefined;
+}
+
+export interface Agent extends AsyncDisposable {
+  readonly cni: Cni;
+  readonly migrations: Pick<Migrations, "list" | "recordOf">;
+  readonly metrics: AgentMetrics;
+  /** Takes up what an earlier run left; resolves when the cluster is known and everything is in force. */
+  start(signal?: AbortSignal): Promise<void>;
+  complaints(): Complaints;
+}
+
+/** Where the elevated priority ends when no FelixConfiguration says otherwise, milliseconds. */
+const defaultConvergence = 30_000;
+
+/** Puts the parts together. Nothing happens before `start`. */
+export function createAgent(components: AgentComponents): Agent {
+  const { nodeName, client, view, policy, routes, attachments, timeline, clock, log } = components;
+  const problem = (part: string, attachment?: Attachment) => (err: unknown) => {
+    metrics.problem(part);
+    log.warn(
+      { err, part, ...(attachment && { pod: attachment.pod }) },
+      "a problem was met; it is tried again",
+    );
+  };
+  const perEndpoint = (part: string) => (error: unknown, attachment: Attachment) =>
+    problem(part, attachment)(error);
+  const guestMacOf = (attachment: Attachment) => factsOf(view, attachment).guestMacs[0] ?? attachment.mac;
+
+  const promoter = createPromoter({
+    workloads: components.workloads,
+    clock,
+    timeline,
+    onFailure(attachment, attempt, err) {
+      metrics.promotionFailed();
+      log.warn(
+        { pod: attachment.pod, attempt, err },
+        "the target does not own its addresses yet; it is tried again",
+      );
+    },
+  });
+  const reporter = createEventReporter({ client, nodeName, clock, onError: problem("events") });
+  const migrations = createMigrations({
+    routes: createEndpointRoutes({
+      routes,
+      timeline,
+      macOf: guestMacOf,
+      onError: perEndpoint("routes"),
+      ...(components.priorities && { priorities: components.priorities }),
+    }),
+    ear: createEar({ listener: components.listener, guestMacOf, onProblem: perEndpoint("announcements") }),
+    promoter,
+    memory: components.memory,
+    clock,
+    timeline,
+    convergence() {
+      const text = view.get(kinds.FelixConfiguration, { name: "default" })?.spec
+        .liveMigrationRouteConvergenceTime;
+      return (text && durationMs(text)) || defaultConvergence;
+    },
+    onState(attachment, record, because) {
+      endpoints.refresh(attachment);
+      metrics.stateChanged(record.state, because);
+      log.info({ pod: attachment.pod, state: record.state, epoch: record.epoch, because }, "migration state");
+      if (because !== "Start") reporter.report(attachment, record, because);
+    },
+    onElevated: (seconds) => metrics.elevated(seconds),
+  });
+  const metrics = createAgentMetrics({
+    statesNow: () => migrations.list().map(({ record }) => record.state),
+    pendingPromotions: () => promoter.pending(),
+  });
+  const endpoints = createEndpoints({
+    policy,
+    migrations,
+    timeline,
+    factsOf: (attachment) => factsOf(view, attachment),
+    onError: perEndpoint("policy"),
+  });
+  const birdUpdater = createBirdUpdater({
+    bird: components.bird,
+    clock,
+    read: () => readSpeaker(view, nodeName),
+    selects: (selector, labels) => compileSelector(selector)(labels),
+    onApplied: (outcome, problems) =>
+      outcome !== "unchanged" && log.info({ outcome, problems }, "BIRD's configuration"),
+    onError: problem("bird"),
+  });
+
+  const work = new DisposableStack();
+  let isKnown = false;
+
+  function complaints(): Complaints {
+    const { ready, problems } = policy.health();
+    return [
+      ...(isKnown ? [] : ["the cluster's objects have not been read yet"]),
+      ...(ready ? [] : [`policy is not in the kernel: ${problems[0]?.message ?? "starting"}`]),
+    ];
+  }
+
+  function readiness(): Readiness {
+    const [reason] = complaints();
+    return reason ? { ready: false, code: "NotAvailable", reason } : { ready: true };
+  }
+
+  const cniComponents: CniComponents = {
+    nodeName,
+    identity: createIdentity({ client, view, nodeName }),
+    addresses: components.workloads,
+    wiring: components.wiring,
+    endpoints: {
+      ...endpoints,
+      wired(attachment) {
+        endpoints.wired(attachment);
+        // The guest may have come while ADD was retried.
+        watch?.look(attachment);
+      },
+    },
+    annotator: createPodAnnotator(client),
+    attachments,
+    readiness,
+    readMtu: components.readMtu,
+    log,
+    onTiming: metrics.added,
+  };
+  let watch: ReturnType<typeof watchCluster> | undefined;
+
+  /** The newest container of each pod whose interface was made. */
+  function remembered(): readonly Attachment[] {
+    const newest = new Map<string, Attachment>();
+    for (const attachment of attachments.list()) {
+      const other = newest.get(attachment.hostInterface);
+      const isWired = attachment.step === "wired" || attachment.step === "ready";
+      if (isWired && (!other || other.generation < attachment.generation))
+        newest.set(attachment.hostInterface, attachment);
+    }
+    return [...newest.values()];
+  }
+
+  return {
+    cni: createCni(cniComponents),
+    migrations,
+    metrics,
+    complaints,
+    async start(signal) {
+      await policy.start(signal ? { signal } : {});
+      // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
+      const known = remembered();
+      for (const attachment of known) migrations.follow(attachment, migrationOf(attachment));
+      await view.synced(signal);
+      for (const attachment of known) {
+        endpoints.add(attachment);
+        endpoints.wired(attachment);
+      }
+      watch = work.use(
+        watchCluster({
+          view,
+          nodeName,
+          policy,
+          endpoints: endpoints.list,
+          refresh: endpoints.refresh,
+          tell: migrations.tell,
+          touchBird: birdUpdater.touch,
+        }),
+      );
+      for (const attachment of known) watch.look(attachment);
+      policy.synced();
+      work.use(routes.run());
+      isKnown = true;
+      log.info({ endpoints: known.length }, "agent started");
+    },
+    async [Symbol.asyncDispose]() {
+      work.dispose();
+      birdUpdater.close();
+      migrations.close();
+      await reporter.idle();
+    },
+  };
+
+  function migrationOf(attachment: Attachment) {
+    return attachment.role === "target" ? factsOf(view, attachment).migration : undefined;
+  }
+}

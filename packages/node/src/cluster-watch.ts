@@ -1,0 +1,140 @@
+import {
+  type Change,
+  type ClusterView,
+  type KubernetesObject,
+  kinds,
+  type ResourceKind,
+  viewIndex,
+} from "@fairlead/api";
+import type { Attachment } from "@fairlead/cni";
+import type { PolicyEngine, PolicyKind } from "@fairlead/policy";
+import { vmiOf } from "./facts.ts";
+import type { MigrationInput } from "./migration.ts";
+import { sight } from "./sighting.ts";
+
+/** What policy is made of. */
+const policyKinds = {
+  Namespace: kinds.Namespace,
+  Pod: kinds.Pod,
+  ServiceAccount: kinds.ServiceAccount,
+  Service: kinds.Service,
+  EndpointSlice: kinds.EndpointSlice,
+  KubernetesNetworkPolicy: kinds.KubernetesNetworkPolicy,
+  ClusterNetworkPolicy: kinds.ClusterNetworkPolicy,
+  NetworkPolicy: kinds.NetworkPolicy,
+  GlobalNetworkPolicy: kinds.GlobalNetworkPolicy,
+  StagedNetworkPolicy: kinds.StagedNetworkPolicy,
+  StagedGlobalNetworkPolicy: kinds.StagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy: kinds.StagedKubernetesNetworkPolicy,
+  Tier: kinds.Tier,
+  Profile: kinds.Profile,
+  NetworkSet: kinds.NetworkSet,
+  GlobalNetworkSet: kinds.GlobalNetworkSet,
+  HostEndpoint: kinds.HostEndpoint,
+  IPPool: kinds.IPPool,
+  FelixConfiguration: kinds.FelixConfiguration,
+} as const satisfies Record<PolicyKind, unknown>;
+
+/** What BIRD's configuration is made of. */
+const birdKinds = [
+  kinds.Node,
+  kinds.IPPool,
+  kinds.BGPConfiguration,
+  kinds.BGPPeer,
+  kinds.BGPFilter,
+  kinds.BlockAffinity,
+] as const;
+
+type WatchedKind = ResourceKind<KubernetesObject, never>;
+
+/** Every kind the agent watches, each once. */
+export const watchedKinds: readonly WatchedKind[] = [
+  ...new Set<WatchedKind>([
+    ...Object.values(policyKinds),
+    ...birdKinds,
+    kinds.VirtualMachineInstance,
+    kinds.VirtualMachineInstanceMigration,
+    kinds.IPAMConfiguration,
+    kinds.IPReservation,
+    kinds.Installation,
+  ]),
+];
+
+export interface ClusterWatchOptions {
+  readonly view: ClusterView;
+  readonly nodeName: string;
+  readonly policy: Pick<PolicyEngine, "objects">;
+  /** The endpoints of this node. */
+  endpoints(): readonly Attachment[];
+  /** An endpoint's labels, MACs or named ports may have changed. */
+  refresh(attachment: Attachment): void;
+  tell(attachment: Attachment, input: MigrationInput): void;
+  touchBird(): void;
+}
+
+const migrationsOfVmi = viewIndex(kinds.VirtualMachineInstanceMigration, ({ metadata, spec }) =>
+  spec.vmiName ? [`${metadata.namespace}/${spec.vmiName}`] : [],
+);
+
+export interface ClusterWatch extends Disposable {
+  /** Tells the endpoint what the API says of its guest now. */
+  look(attachment: Attachment): void;
+}
+
+/** Hands what changes in the cluster to those whom it concerns. */
+export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
+  const { view, policy, nodeName } = options;
+  const subscriptions = new DisposableStack();
+
+  function look(attachment: Attachment): void {
+    const { vm, pod } = attachment;
+    if (!vm) return;
+    const migrations = view.byIndex(migrationsOfVmi, `${pod.namespace}/${vm.name}`);
+    const endpoint = {
+      nodeName,
+      podName: pod.name,
+      vmiUid: vm.vmiUid,
+      migrationUid: attachment.migrationUid,
+    };
+    const input = sight(endpoint, vmiOf(view, attachment), migrations);
+    if (input) options.tell(attachment, input);
+  }
+
+  const follow = (kind: WatchedKind, handler: (change: Change<KubernetesObject>) => void) =>
+    subscriptions.use(view.subscribe(kind, handler));
+
+  for (const [name, kind] of Object.entries(policyKinds) as [PolicyKind, WatchedKind][])
+    follow(kind, ({ type, object }) => {
+      const { name: objectName, namespace } = object.metadata;
+      if (type === "deleted")
+        policy.objects.remove(name, { name: objectName, ...(namespace && { namespace }) });
+      else policy.objects.upsert(name, object);
+    });
+
+  for (const kind of birdKinds) follow(kind, () => options.touchBird());
+
+  const concerning = (matches: (attachment: Attachment) => boolean) => options.endpoints().filter(matches);
+
+  follow(kinds.Pod, ({ object }) => {
+    const { namespace, name } = object.metadata;
+    for (const endpoint of concerning(({ pod }) => pod.name === name && pod.namespace === namespace))
+      options.refresh(endpoint);
+  });
+  follow(kinds.VirtualMachineInstance, ({ object }) => {
+    const { namespace, name } = object.metadata;
+    for (const endpoint of concerning(({ vm, pod }) => vm?.name === name && pod.namespace === namespace)) {
+      look(endpoint);
+      options.refresh(endpoint);
+    }
+  });
+  subscriptions.use(
+    view.subscribe(kinds.VirtualMachineInstanceMigration, ({ object }) => {
+      const { namespace } = object.metadata;
+      const { vmiName } = object.spec;
+      for (const endpoint of concerning(({ vm, pod }) => vm?.name === vmiName && pod.namespace === namespace))
+        look(endpoint);
+    }),
+  );
+
+  return { look, [Symbol.dispose]: () => subscriptions.dispose() };
+}

@@ -1,0 +1,66 @@
+import { createServer } from "node:http";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Registry } from "prom-client";
+
+/** One reason for each part that is not as it should be; empty: ready. */
+export type Complaints = readonly string[];
+
+export interface HealthServerOptions {
+  /** 0 chooses a free one. */
+  readonly port: number;
+  readonly host?: string;
+  readonly registry: Registry;
+  complaints(): Complaints;
+}
+
+export interface HealthServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** A main loop that was held up for longer than this was not well. */
+const longestPause = 2_000;
+
+/**
+ * `/readiness`, `/liveness` and `/metrics`. They are answered on the main loop, which does everything else too: an agent whose loop hangs cannot
+ * say that it lives.
+ */
+export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, body: string, type = "text/plain") =>
+      response.writeHead(status, { "content-type": type }).end(body);
+    switch (request.url) {
+      case "/liveness": {
+        const pause = delay.max / 1e6;
+        delay.reset();
+        return answer(
+          pause < longestPause ? 200 : 503,
+          `longest pause of the main loop: ${pause.toFixed(1)} ms\n`,
+        );
+      }
+      case "/readiness": {
+        const complaints = options.complaints();
+        return answer(complaints.length === 0 ? 200 : 503, `${complaints.join("\n") || "ready"}\n`);
+      }
+      case "/metrics":
+        return answer(200, await options.registry.metrics(), options.registry.contentType);
+      default:
+        return answer(404, "there are /readiness, /liveness and /metrics\n");
+    }
+  });
+  server.requestTimeout = 5_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host ?? "localhost", () => resolve());
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : options.port,
+    async [Symbol.asyncDispose]() {
+      delay.disable();
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}

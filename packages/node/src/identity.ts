@@ -1,0 +1,126 @@
+import {
+  type ApiClient,
+  type ClusterView,
+  isApiError,
+  kinds,
+  type Pod,
+  type ResourceKind,
+} from "@fairlead/api";
+import { CniError, type DepartingWorkload, type Identity, type Workload } from "@fairlead/cni";
+import { identifyVirtualMachine } from "./virtual-machine-identity.ts";
+
+export interface IdentityOptions {
+  readonly client: Pick<ApiClient, "get">;
+  readonly view: ClusterView;
+  readonly nodeName: string;
+}
+
+/**
+ * Proves whose pod it is. The pod may come from the view when its UID is the one the runtime names; VMI and VM are read live, since
+ * they decide who gets a VM's address.
+ */
+export function createIdentity({ client, view, nodeName }: IdentityOptions): Identity {
+  /** Undefined when there is none. @throws CniError TryAgainLater */
+  async function live<T>(
+    kind: ResourceKind<T, never>,
+    ref: { name: string; namespace?: string },
+    signal: AbortSignal,
+  ) {
+    try {
+      return await client.get(kind, ref, { signal });
+    } catch (cause) {
+      if (isApiError(cause, "NotFound")) return undefined;
+      throw new CniError(
+        "TryAgainLater",
+        `cannot read ${ref.namespace ?? ""}/${ref.name}`,
+        "is the API server there?",
+        { cause },
+      );
+    }
+  }
+
+  const readers = (signal: AbortSignal) => ({
+    vmi: (namespace: string, name: string) => live(kinds.VirtualMachineInstance, { namespace, name }, signal),
+    vm: (namespace: string, name: string) => live(kinds.VirtualMachine, { namespace, name }, signal),
+  });
+
+  async function findPod(
+    ref: { namespace: string; name: string; uid?: string },
+    signal: AbortSignal,
+  ): Promise<Pod | undefined> {
+    const seen = view.get(kinds.Pod, ref);
+    if (seen && ref.uid !== undefined && seen.metadata.uid === ref.uid) return seen;
+    const pod = await live(kinds.Pod, { namespace: ref.namespace, name: ref.name }, signal);
+    return pod && (ref.uid === undefined || pod.metadata.uid === ref.uid) ? pod : undefined;
+  }
+
+  return {
+    async arriving(ref, signal): Promise<Workload> {
+      const pod = await findPod(ref, signal);
+      const where = `${ref.namespace}/${ref.name}`;
+      if (!pod)
+        throw new CniError(
+          "IdentityRefused",
+          `pod ${where} not found`,
+          "it was deleted or replaced meanwhile",
+        );
+      if (pod.spec.nodeName && pod.spec.nodeName !== nodeName)
+        throw new CniError(
+          "IdentityRefused",
+          `pod ${where} is bound to node ${pod.spec.nodeName}, not ${nodeName}`,
+          "check nodename in the conflist",
+        );
+      const namespace =
+        view.get(kinds.Namespace, { name: ref.namespace }) ??
+        (await live(kinds.Namespace, { name: ref.namespace }, signal));
+      const identity = await identifyVirtualMachine(pod, readers(signal));
+      const { metadata } = pod;
+      return {
+        pod: {
+          namespace: ref.namespace,
+          name: ref.name,
+          uid: metadata.uid ?? "",
+          creationTimestamp: metadata.creationTimestamp ?? "",
+        },
+        podAnnotations: metadata.annotations ?? {},
+        namespaceAnnotations: namespace?.metadata.annotations ?? {},
+        namespaceLabels: namespace?.metadata.labels ?? {},
+        nodeLabels: view.get(kinds.Node, { name: nodeName })?.metadata.labels ?? {},
+        ...(identity && {
+          vm: {
+            name: identity.name,
+            vmUid: identity.vmUid,
+            vmiUid: identity.vmiUid,
+            role: identity.migrationUid ? "target" : "active",
+            migrationUid: identity.migrationUid,
+          },
+        }),
+      };
+    },
+
+    async departing(ref, attachment, signal): Promise<DepartingWorkload> {
+      const { vmi: readVmi, vm: readVm } = readers(signal);
+      // What ADD proved stays true for its container, whatever became of the objects.
+      let known = attachment?.vm;
+      if (!attachment) {
+        const pod = await findPod(ref, signal);
+        const claimed = pod && (await identifyVirtualMachine(pod, readers(signal)).catch(onlyWhenPassing));
+        known = claimed ?? undefined;
+      }
+      const uid = attachment?.pod.uid ?? ref.uid;
+      if (!known) return uid ? { uid } : {};
+      const owner = known.vmUid
+        ? await readVm(ref.namespace, known.name)
+        : await readVmi(ref.namespace, known.name);
+      const isSame = owner?.metadata.uid === (known.vmUid ?? known.vmiUid);
+      const deleting = !isSame || owner?.metadata.deletionTimestamp !== undefined;
+      return { ...(uid && { uid }), vm: { ...known, deleting } };
+    },
+  };
+}
+
+/** A pod whose claim is refused never got an address by it, so there is nothing to give back. */
+function onlyWhenPassing(error: unknown): undefined {
+  if (error instanceof CniError && error.code === "IdentityRefused") return undefined;
+  throw error;
+}

@@ -1,0 +1,87 @@
+import { parts, type Timing } from "@fairlead/cni";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type MigrationState, transitions } from "./migration.ts";
+
+/** What the agent counts, in Prometheus' terms. */
+export interface AgentMetrics {
+  readonly registry: Registry;
+  added(timing: Timing): void;
+  stateChanged(to: MigrationState, because: string): void;
+  /** From the kernel's receipt of the announcement to its acknowledgement of the route, seconds. */
+  elevated(seconds: number): void;
+  promotionFailed(): void;
+  problem(part: string): void;
+}
+
+export interface MetricSources {
+  statesNow(): readonly MigrationState[];
+  pendingPromotions(): number;
+}
+
+const fast = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1];
+const slow = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30];
+
+export function createAgentMetrics(sources: MetricSources): AgentMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: "fairlead_" });
+  const add = new Histogram({
+    name: "fairlead_cni_add_seconds",
+    help: "Parts of CNI ADD; total includes the messenger's start",
+    labelNames: ["part"],
+    buckets: slow,
+    registers,
+  });
+  const changes = new Counter({
+    name: "fairlead_migration_state_changes_total",
+    help: "State changes of endpoints, by new state and what caused them",
+    labelNames: ["state", "because"],
+    registers,
+  });
+  const elevation = new Histogram({
+    name: "fairlead_migration_elevation_seconds",
+    help: "From the kernel's receipt of a guest's announcement to the elevated routes in the kernel",
+    buckets: fast,
+    registers,
+  });
+  const failures = new Counter({
+    name: "fairlead_promotion_failures_total",
+    help: "Failed attempts to make a target the owner of its addresses",
+    registers,
+  });
+  const problems = new Counter({
+    name: "fairlead_problems_total",
+    help: "Errors that were handled, by part",
+    labelNames: ["part"],
+    registers,
+  });
+  new Gauge({
+    name: "fairlead_promotions_pending",
+    help: "Targets whose ownership of addresses is still being tried",
+    registers,
+    collect() {
+      this.set(sources.pendingPromotions());
+    },
+  });
+  new Gauge({
+    name: "fairlead_endpoints",
+    help: "Endpoints of this node by migration state",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      const states = sources.statesNow();
+      for (const state of Object.keys(transitions))
+        this.set({ state }, states.filter((one) => one === state).length);
+    },
+  });
+  return {
+    registry,
+    added: (timing) => {
+      for (const part of parts) add.observe({ part }, timing[part] / 1000);
+    },
+    stateChanged: (state, because) => changes.inc({ state, because }),
+    elevated: (seconds) => elevation.observe(seconds),
+    promotionFailed: () => failures.inc(),
+    problem: (part) => problems.inc({ part }),
+  };
+}

@@ -1,0 +1,56 @@
+import { isIP, isIPv4 } from "node:net";
+import { type ClusterView, kinds, type Node, nodeAnnotations } from "@fairlead/api";
+import type { Speaker, SpeakerNode } from "@fairlead/bgp";
+
+/** A node as its BGP neighbours see it: the addresses of the annotations, else its internal ones. */
+export function speakerNode(node: Node): SpeakerNode {
+  const annotations = node.metadata.annotations ?? {};
+  const internal = (node.status?.addresses ?? [])
+    .filter(({ type }) => type === "InternalIP")
+    .map(({ address }) => address);
+  const annotated = (name: string) => annotations[name]?.split("/")[0];
+  const ipv4 = annotated(nodeAnnotations.bgpIPv4) ?? internal.find((address) => isIPv4(address));
+  const ipv6 = annotated(nodeAnnotations.bgpIPv6) ?? internal.find((address) => isIP(address) === 6);
+  const asNumber = Number(annotations[nodeAnnotations.asNumber]);
+  const cluster = annotations[nodeAnnotations.routeReflectorClusterID];
+  return {
+    name: node.metadata.name ?? "",
+    ...(ipv4 && { ipv4 }),
+    ...(ipv6 && { ipv6 }),
+    ...(Number.isInteger(asNumber) && asNumber > 0 && { asNumber }),
+    ...(cluster && { routeReflectorClusterId: cluster }),
+    labels: node.metadata.labels ?? {},
+  };
+}
+
+/** Everything in the cluster that decides what this node's BIRD says. Undefined while the node's own object is not known. */
+export function readSpeaker(view: ClusterView, nodeName: string): Speaker | undefined {
+  const own = view.get(kinds.Node, { name: nodeName });
+  if (!own) return undefined;
+  const named = (name: string) => view.get(kinds.BGPConfiguration, { name })?.spec;
+  const configuration = { ...named("default"), ...named(`node.${nodeName}`) };
+  return {
+    node: speakerNode(own),
+    nodes: view.list(kinds.Node).map(speakerNode).sort(byName),
+    configuration,
+    peers: view.list(kinds.BGPPeer).map(nameAndSpec).sort(byName),
+    filters: view.list(kinds.BGPFilter).map(nameAndSpec).sort(byName),
+    pools: view
+      .list(kinds.IPPool)
+      .filter(({ spec }) => !spec.disabled)
+      .map(({ spec }) => ({ cidr: spec.cidr, disableBGPExport: spec.disableBGPExport }))
+      .sort((a, b) => (a.cidr < b.cidr ? -1 : 1)),
+    blocks: view
+      .list(kinds.BlockAffinity)
+      .filter(({ spec }) => spec.node === nodeName && spec.state === "confirmed" && spec.deleted !== true)
+      .map(({ spec }) => spec.cidr)
+      .sort(),
+  };
+}
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+
+const nameAndSpec = <T>({ metadata, spec }: { metadata: { name?: string | undefined }; spec: T }) => ({
+  name: metadata.name ?? "",
+  spec,
+});
