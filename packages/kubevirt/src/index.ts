@@ -1,1 +1,29 @@
-export {};
+export { activePodName } from "./active-pod.ts";
+export { type GuestMac, guestMac, normalizeMac } from "./guest-mac.ts";
+export {
+  identifyWorkload,
+  instanceReference,
+  type Undecided,
+  type VmRole,
+  type VmWorkload,
+  type Workload,
+  type WorkloadObjects,
+} from "./identify.ts";
+export { IdentityError, type IdentityErrorCode } from "./identity-error.ts";
+export { type LookupOptions, lookupWorkload, type ObjectSource } from "./lookup.ts";
+export {
+  type ClusterObjects,
+  compareEpochs,
+  type Epoch,
+  migrationsInView,
+  migrationsOnNode,
+  type PodMigration,
+} from "./migrations.ts";
+export { migrationNameAnnotation, migrationUidLabel } from "./names.ts";
+export {
+  hasSwitchedOver,
+  isFinal,
+  type MigrationObjects,
+  type MigrationProgress,
+  progressOf,
+} from "./progress.ts";

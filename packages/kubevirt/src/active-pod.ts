@@ -1,0 +1,32 @@
+import type { MigrationState, VirtualMachineInstance } from "@fairlead/api";
+
+/** The last migration of a VMI, if it is this one. The state of an earlier one stays until the next hand-off. */
+export function stateOf(
+  vmi: VirtualMachineInstance | undefined,
+  migrationUid: string,
+): MigrationState | undefined {
+  const state = vmi?.status?.migrationState;
+  return state?.migrationUid === migrationUid ? state : undefined;
+}
+
+/** Whether KubeVirt has acknowledged that the VM now belongs to the target's node. */
+export function isAcknowledged(vmi: VirtualMachineInstance, state: MigrationState): boolean {
+  if (state.failed || !state.targetNode) return false;
+  if (state.completed) return true;
+  return vmi.status?.nodeName === state.targetNode && Boolean(state.endTimestamp);
+}
+
+/**
+ * Name of the pod the VM runs in, as far as its last migration tells; undefined for a VM that never migrated.
+ * Pods are told apart by name and not by node: after A → B → A two pods of the VM are on node A.
+ */
+export function activePodName(vmi: VirtualMachineInstance): string | undefined {
+  const state = vmi.status?.migrationState;
+  if (!state?.migrationUid) return undefined;
+  return isAcknowledged(vmi, state) ? state.targetPod : state.sourcePod;
+}
+
+/** The VM has ended; the same VMI never runs again. */
+export function isOver(vmi: VirtualMachineInstance): boolean {
+  return vmi.status?.phase === "Succeeded" || vmi.status?.phase === "Failed";
+}

@@ -1,0 +1,249 @@
+import {
+  kinds,
+  type Pod,
+  type VirtualMachineInstance,
+  type VirtualMachineInstanceMigration,
+} from "@fairlead/api";
+import { FakeCluster } from "@fairlead/api/fake";
+import { describe, expect, test } from "vitest";
+import { identifyWorkload, type WorkloadObjects } from "./identify.ts";
+import { IdentityError, type IdentityErrorCode } from "./identity-error.ts";
+import { lookupWorkload } from "./lookup.ts";
+import { namespace, Scenario, type Snapshot, vmName } from "./scenario.fixture.ts";
+
+/** A VM on node a, and a migration to b that copies memory. */
+function scene() {
+  const scenario = new Scenario("a");
+  const running = scenario.history.at(-1) as Snapshot;
+  scenario.move({ to: "b", outcome: "success", isForgotten: false, isOldStyle: false });
+  const migrating = scenario.history.find(({ what }) => what === "started") as Snapshot;
+  return { running, migrating, last: scenario.history.at(-1) as Snapshot };
+}
+
+const { running, migrating, last } = scene();
+const [sourcePod, targetPod] = migrating.pods as [Pod, Pod];
+const [migration] = migrating.migrations;
+const asActive: WorkloadObjects = { pod: sourcePod, vmi: running.vmi, vm: running.vm };
+const asTarget: WorkloadObjects = { pod: targetPod, vmi: migrating.vmi, vm: migrating.vm, migration };
+
+const edit = <T extends { metadata: object }>(object: T, metadata: object): T => ({
+  ...object,
+  metadata: { ...object.metadata, ...metadata },
+});
+const owned = (change: object): Pod =>
+  edit(sourcePod, { ownerReferences: [{ ...sourcePod.metadata.ownerReferences?.[0], ...change }] });
+const withStatus = (vmi: VirtualMachineInstance, change: object): VirtualMachineInstance => ({
+  ...vmi,
+  status: { ...vmi.status, ...change },
+});
+
+describe("whose pod is this", () => {
+  test("the pod of a running VM is active, under the VM's full name", () => {
+    expect(vmName.length).toBeGreaterThan(63);
+    expect(identifyWorkload(asActive)).toEqual({
+      kind: "vm",
+      namespace,
+      name: vmName,
+      vmiUid: "uid-vmi",
+      vmUid: "uid-vm",
+      role: "active",
+      migrationUid: undefined,
+      isDeleting: false,
+    });
+  });
+
+  test("the pod of a migration under way is its target", () => {
+    expect(identifyWorkload(asTarget)).toMatchObject({
+      role: "target",
+      migrationUid: migration?.metadata.uid,
+    });
+  });
+
+  test("a target whose migration is over is active, though its label stays", () => {
+    const pod = last.pods[1] as Pod;
+    expect(pod.metadata.labels).toHaveProperty("kubevirt.io/migrationJobUID");
+    const objects = { pod, vmi: last.vmi, vm: last.vm, migration: last.migrations[0] };
+    expect(identifyWorkload(objects)).toMatchObject({ role: "active", migrationUid: undefined });
+    expect(identifyWorkload({ ...objects, migration: undefined })).toMatchObject({ role: "active" });
+  });
+
+  test("the source after the move is former, even while it still runs", () => {
+    expect(identifyWorkload({ pod: sourcePod, vmi: last.vmi, vm: last.vm })).toMatchObject({
+      role: "former",
+    });
+  });
+
+  test("a VMI that no VM owns stands for itself", () => {
+    const vmi = edit(running.vmi, { ownerReferences: [], deletionTimestamp: "2026-01-01T00:00:00Z" });
+    expect(identifyWorkload({ pod: sourcePod, vmi })).toMatchObject({ vmUid: undefined, isDeleting: true });
+  });
+
+  test("a VM that is being deleted says so; a VMI that restarts does not", () => {
+    const vm = edit(running.vm, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    const vmi = edit(running.vmi, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    expect(identifyWorkload({ ...asActive, vm })).toMatchObject({ isDeleting: true });
+    expect(identifyWorkload({ ...asActive, vmi })).toMatchObject({ isDeleting: false });
+  });
+
+  test("pods of VMs that are gone can still be unwired", () => {
+    const pod = edit(sourcePod, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    expect(identifyWorkload({ pod, vmi: running.vmi, vm: undefined })).toMatchObject({
+      kind: "vm",
+      vmUid: "uid-vm",
+    });
+  });
+
+  test.each<[string, Partial<Pod>]>([
+    ["a name like a launcher's", {}],
+    [
+      "labels like a launcher's",
+      { metadata: { ...sourcePod.metadata, labels: { "kubevirt.io": "virt-launcher" } } },
+    ],
+  ])("%s makes no VM", (_name, change) => {
+    const pod = edit({ ...sourcePod, ...change }, { ownerReferences: [] });
+    expect(identifyWorkload({ pod, vmi: running.vmi, vm: running.vm })).toEqual({ kind: "pod" });
+  });
+
+  test("an owner that does not control the pod makes no VM", () => {
+    expect(identifyWorkload({ ...asActive, pod: owned({ controller: false }) })).toEqual({ kind: "pod" });
+    expect(identifyWorkload({ ...asActive, pod: owned({ apiVersion: "apps/v1" }) })).toEqual({ kind: "pod" });
+  });
+
+  test("a new pod that KubeVirt does not list yet has to wait", () => {
+    const vmi = withStatus(running.vmi, { activePods: {} });
+    expect(identifyWorkload({ ...asActive, vmi })).toMatchObject({
+      kind: "retry",
+      error: { code: "NotActivePod" },
+    });
+  });
+
+  test("a target whose migration is not there yet has to wait", () => {
+    const early = withStatus(migrating.vmi, { migrationState: undefined });
+    const unknown = { ...asTarget, vmi: early, migration: undefined };
+    expect(identifyWorkload(unknown)).toMatchObject({ kind: "retry", error: { code: "MigrationNotFound" } });
+  });
+});
+
+const otherMove = { ...migration, spec: { vmiName: "another" } } as VirtualMachineInstanceMigration;
+const moved = (change: object) =>
+  withStatus(migrating.vmi, { migrationState: { ...migrating.vmi.status?.migrationState, ...change } });
+
+test.each<[string, IdentityErrorCode, WorkloadObjects]>([
+  ["the VMI does not exist", "InstanceNotFound", { pod: sourcePod }],
+  [
+    "the VMI was created again",
+    "InstanceMismatch",
+    { ...asActive, vmi: edit(running.vmi, { uid: "other" }) },
+  ],
+  [
+    "the VMI is in another namespace",
+    "InstanceMismatch",
+    { ...asActive, vmi: edit(running.vmi, { namespace: "other" }) },
+  ],
+  ["the reference has no UID", "InvalidOwnerReference", { ...asActive, pod: owned({ uid: "" }) }],
+  [
+    "the reference has another version",
+    "UnsupportedVersion",
+    { ...asActive, pod: owned({ apiVersion: "kubevirt.io/v2" }) },
+  ],
+  ["the VM was created again", "MachineMismatch", { ...asActive, vm: edit(running.vm, { uid: "other" }) }],
+  ["the VM does not exist", "MachineNotFound", { ...asActive, vm: undefined }],
+  [
+    "the VM runs elsewhere and never migrated",
+    "NotActivePod",
+    { ...asActive, pod: { ...sourcePod, spec: { ...sourcePod.spec, nodeName: "c" } } },
+  ],
+  [
+    "the migration moves another VM",
+    "MigrationMismatch",
+    { ...asTarget, vmi: withStatus(migrating.vmi, { migrationState: undefined }), migration: otherMove },
+  ],
+  [
+    "the migration has another target",
+    "MigrationMismatch",
+    { ...asTarget, vmi: moved({ targetPod: "another" }) },
+  ],
+])("refused: %s", (_name, code, objects) => {
+  const refusal = refusalOf(objects);
+  expect(refusal.code).toBe(code);
+  expect(refusal.message).toContain(refusal.remedy);
+});
+
+function refusalOf(objects: WorkloadObjects): IdentityError {
+  try {
+    identifyWorkload(objects);
+  } catch (error) {
+    if (error instanceof IdentityError) return error;
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+describe("looking it up", () => {
+  const ref = { namespace, name: targetPod.metadata.name };
+
+  function cluster(snapshot: Snapshot) {
+    const cluster = new FakeCluster();
+    for (const pod of snapshot.pods) cluster.put(kinds.Pod, pod);
+    cluster.put(kinds.VirtualMachineInstance, snapshot.vmi);
+    cluster.put(kinds.VirtualMachine, snapshot.vm);
+    for (const one of snapshot.migrations) cluster.put(kinds.VirtualMachineInstanceMigration, one);
+    return cluster;
+  }
+
+  test("a target is found with its migration, by UID", async () => {
+    expect(await lookupWorkload(cluster(migrating).client(), ref)).toMatchObject({ role: "target" });
+  });
+
+  test("an ordinary pod costs one read and no look at KubeVirt", async () => {
+    const plain = new FakeCluster({ missing: [kinds.VirtualMachineInstance] });
+    plain.put(kinds.Pod, edit(sourcePod, { ownerReferences: [] }));
+    const client = plain.client();
+    expect(await lookupWorkload(client, sourcePod.metadata)).toEqual({ kind: "pod" });
+    expect(client.calls).toHaveLength(1);
+  });
+
+  test("it waits until KubeVirt lists the pod", async () => {
+    const early = cluster({ ...migrating, vmi: withStatus(migrating.vmi, { activePods: {} }) });
+    let looks = 0;
+    const client = early.client(({ verb, kind }) => {
+      if (verb === "get" && kind === "VirtualMachineInstance" && ++looks === 3)
+        early.put(kinds.VirtualMachineInstance, migrating.vmi);
+      return undefined;
+    });
+    expect(await lookupWorkload(client, ref, { intervalMs: 1 })).toMatchObject({ role: "target" });
+    expect(looks).toBe(3);
+  });
+
+  test("patience ends", async () => {
+    const never = cluster({ ...migrating, vmi: withStatus(migrating.vmi, { activePods: {} }) });
+    const lookup = lookupWorkload(never.client(), ref, { patienceMs: 5, intervalMs: 1 });
+    await expect(lookup).rejects.toMatchObject({ code: "NotActivePod" });
+  });
+
+  test("what a view cannot tell, the server decides", async () => {
+    const empty = new FakeCluster().client();
+    const authority = cluster(migrating).client();
+    expect(await lookupWorkload(empty, ref, { authority })).toMatchObject({ role: "target" });
+    await expect(lookupWorkload(empty, ref)).rejects.toMatchObject({ code: "NotFound" });
+  });
+
+  test("a failing server is reported, never taken for an ordinary pod", async () => {
+    const broken = cluster(migrating);
+    broken.setDown(true);
+    await expect(lookupWorkload(broken.client(), ref)).rejects.toMatchObject({ code: "Unavailable" });
+  });
+
+  test("an abort ends the wait", async () => {
+    const never = cluster({ ...migrating, vmi: withStatus(migrating.vmi, { activePods: {} }) });
+    const controller = new AbortController();
+    const lookup = lookupWorkload(never.client(), ref, {
+      signal: controller.signal,
+      patienceMs: 60_000,
+      intervalMs: 10_000,
+    });
+    const reason = new Error("enough");
+    queueMicrotask(() => controller.abort(reason));
+    await expect(lookup).rejects.toBe(reason);
+  });
+});
