@@ -16,6 +16,7 @@ import { buildNodes, type LabNode } from "./nodes.ts";
 import { inside, logDirectory, workspace } from "./paths.ts";
 import { routers, workers } from "./processes.ts";
 import { step, tell } from "./progress.ts";
+import { untilNodesReady, untilSessionsStand } from "./readiness.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const began = performance.now();
@@ -54,9 +55,16 @@ await step("routers", async () => {
 await bringUpCluster(topology, supervisor, remarks);
 await step("workers", async () => {
   for (const spec of workers(topology)) supervisor.add(spec);
+  await untilNodesReady(workerNodes());
 });
+if (supervisor.status().some((p) => p.name.endsWith("/fairlead-node") && p.state !== "absent"))
+  await step("BGP sessions", () => untilSessionsStand(workerNodes()));
 readyAt = performance.now();
 tell({ event: "ready", milliseconds: Math.round(readyAt - began) });
+
+function workerNodes(): LabNode[] {
+  return [...nodes.values()].filter((node) => node.role === "worker");
+}
 
 function status(): LabStatus {
   const processes = supervisor.status();

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, readlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readFile, readlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { run } from "../command.ts";
 import { LabError } from "../error.ts";
 import type { Topology, TopologyNode } from "../topology/topology.ts";
 import { ownSysfs, privateFilesystem } from "./mounts.ts";
 import { namespaceSysctls, nodeCommands, rootCommands } from "./network.ts";
-import { inside } from "./paths.ts";
+import { inside, networkConfig } from "./paths.ts";
 
 /** A machine of the lab: namespaces held open by a process that sleeps. */
 export interface LabNode extends TopologyNode {
@@ -58,7 +58,15 @@ async function buildNode(node: TopologyNode, keep: readonly string[]): Promise<L
   await run([...enter, "mount", "--rbind", join(scratch, "run"), "/run"]);
   await ownSysfs(enter);
   await applySysctls(enter);
+  if (node.role === "worker") await installNetworkConfig(pid);
   return { ...node, holder, enter };
+}
+
+/** What the agent's installer leaves on a real node: the configuration that tells the kubelet which plug-ins to call. */
+async function installNetworkConfig(pid: number): Promise<void> {
+  const directory = `/proc/${pid}/root/etc/cni/net.d`;
+  await mkdir(directory, { recursive: true });
+  await copyFile(networkConfig, join(directory, basename(networkConfig)));
 }
 
 /** `unshare` has done its work once the process has another network namespace than ours and has become `sleep`. */

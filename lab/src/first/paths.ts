@@ -23,3 +23,6 @@ export const logDirectory = join(outDirectory, "logs");
 
 /** Three workers, a top-of-rack router and an external client. */
 export const defaultTopology = join(workspace, "lab", "topologies", "three-workers.clab.yml");
+
+/** The CNI configuration of every worker. */
+export const networkConfig = join(workspace, "lab", "config", "10-calico.conflist");

@@ -72,7 +72,11 @@ export function workers(topology: Topology): ProcessSpec[] {
         },
         {
           name: "fairlead-node",
-          ...program("packages/node/src/main.ts", "--node-name", node, ...kubeconfig("fairlead-node")),
+          ...program(
+            "packages/node/src/main.ts",
+            ...["--node-name", node, "--cni-bin-dir", "/opt/cni/bin"],
+            ...kubeconfig("fairlead-node"),
+          ),
           after: kubeconfigOf("fairlead-node"),
         },
         {

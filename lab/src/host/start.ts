@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -30,6 +31,8 @@ export async function startLab(options: StartOptions): Promise<LabState> {
     );
   await requireSpace();
   const rootless = process.getuid?.() !== 0;
+  await rm(logDirectory, { recursive: true, force: true });
+  await mkdir(logDirectory, { recursive: true });
   const log = openSync(join(logDirectory, "lab.log"), "w");
   const namespaces = [
     "--pid",

@@ -1,4 +1,6 @@
-import { arch, networkInterfaces } from "node:os";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { arch, networkInterfaces, release } from "node:os";
 import { type ApiClient, type Condition, isApiError, kinds, type Node } from "@fairlead/api";
 
 /** Interfaces that carry no address of the node itself. */
@@ -17,11 +19,10 @@ export function nodeAddresses(interfaces = networkInterfaces()): string[] {
 
 /** Labels a kubelet and KubeVirt's node labeller put on a node that may run virtual machines. */
 export function nodeLabels(name: string): Record<string, string> {
-  const architecture = { x64: "amd64", arm64: "arm64" }[arch() as "x64" | "arm64"] ?? arch();
   return {
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": "linux",
-    "kubernetes.io/arch": architecture,
+    "kubernetes.io/arch": architectureName(),
     "kubevirt.io/schedulable": "true",
     "machine-type.node.kubevirt.io/q35": "true",
     "cpu-vendor.node.kubevirt.io/lab": "true",
@@ -59,7 +60,9 @@ export async function reportNode(
   signal?: AbortSignal,
 ): Promise<void> {
   const present = await client.get(kinds.Node, { name: state.name }, { signal });
-  const status = nodeStatus(state, present, now);
+  const { addresses, ...rest } = nodeStatus(state, present, now);
+  // Addresses merge by type, but a node has one per family: replace the list, as the kubelet does.
+  const status = { ...rest, addresses: [...addresses!, { $patch: "replace" }] };
   await client.patch(
     kinds.Node,
     { name: state.name },
@@ -89,10 +92,27 @@ export function nodeStatus(state: NodeState, present: Node, now: number): NonNul
     conditions: [ready],
     capacity: { cpu: "2", memory: "4Gi", pods: "110" },
     allocatable: { cpu: "2", memory: "4Gi", pods: "110" },
-    nodeInfo: {
-      kubeletVersion: "v1.34.0-lab",
-      operatingSystem: "linux",
-      containerRuntimeVersion: "lab://1.0",
-    },
+    nodeInfo: nodeInfo(state.name),
   };
+}
+
+function nodeInfo(name: string) {
+  const machineID = createHash("sha256").update(name).digest("hex").slice(0, 32);
+  return {
+    architecture: architectureName(),
+    bootID: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    containerRuntimeVersion: "lab://1.0",
+    kernelVersion: release(),
+    kubeProxyVersion: "",
+    kubeletVersion: "v1.34.0",
+    machineID,
+    operatingSystem: "linux",
+    osImage: "Fairlead lab",
+    systemUUID: machineID,
+  };
+}
+
+function architectureName(): string {
+  const names: Readonly<Record<string, string>> = { x64: "amd64" };
+  return names[arch()] ?? arch();
 }
