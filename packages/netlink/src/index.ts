@@ -5,12 +5,13 @@
  */
 export * from "./bpf.ts";
 export { monotonicNow } from "./clock.ts";
-export type {
+export {
   Conntrack,
-  ConntrackEntry,
-  ConntrackFilter,
-  ConntrackOptions,
-  ConntrackTuple,
+  type ConntrackEntry,
+  type ConntrackFilter,
+  type ConntrackOptions,
+  type ConntrackTuple,
+  type NewConntrackEntry,
 } from "./conntrack.ts";
 export { NetlinkError, type NetlinkErrorCode, type NetlinkErrorDetails } from "./error.ts";
 export type {
@@ -58,6 +59,7 @@ export type {
   RouteChange,
   RouteFilter,
   RouteKey,
+  RoutePreference,
   RouteSpec,
   Routes,
   RouteType,

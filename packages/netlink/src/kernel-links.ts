@@ -11,6 +11,7 @@ import {
   RTM_GETLINK,
   RTM_NEWLINK,
 } from "./link-codec.ts";
+import { matchesLink } from "./link-filter.ts";
 import { NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
 import { createTunTap } from "./tuntap.ts";
@@ -29,7 +30,7 @@ export class KernelLinks implements Links {
       (writer) => encodeLinkQuery(writer),
       ({ payload }) => {
         const link = decodeLink(payload);
-        return link !== undefined && matches(link, filter) ? link : undefined;
+        return link !== undefined && matchesLink(link, filter) ? link : undefined;
       },
       () => ({ operation: "list links" }),
     );
@@ -123,14 +124,6 @@ export class KernelLinks implements Links {
     if (link !== undefined) return link;
     throw new NetlinkError({ code: "NoDevice", errno: "ENODEV", operation, object: name });
   }
-}
-
-function matches(link: Link, filter: LinkFilter): boolean {
-  return (
-    (filter.kind === undefined || filter.kind === link.kind) &&
-    (filter.master === undefined || filter.master === link.master) &&
-    (filter.group === undefined || filter.group === link.group)
-  );
 }
 
 const defined = (change: { [K in keyof LinkChange]: LinkChange[K] | undefined }): LinkChange =>

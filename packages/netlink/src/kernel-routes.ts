@@ -19,6 +19,7 @@ import {
   RTM_GETROUTE,
   RTM_NEWROUTE,
 } from "./route-codec.ts";
+import { matchesRoute } from "./route-filter.ts";
 
 const newFlags = {
   add: NLM_F_CREATE | NLM_F_EXCL,
@@ -57,7 +58,7 @@ export class KernelRoutes implements Routes {
       (writer) => encodeRouteFilter(writer, filter, family),
       ({ payload }) => {
         const route = decodeRoute(payload);
-        return route !== undefined && matches(route, filter) ? route : undefined;
+        return route !== undefined && matchesRoute(route, filter) ? route : undefined;
       },
       () => ({ operation: "list routes" }),
     );
@@ -118,17 +119,4 @@ function item(change: RouteChange): BatchItem {
     write: (writer) => encodeRoute(writer, route),
     describe,
   };
-}
-
-/** Once more here: an older kernel without strict checking ignores filters, and none filters by destination. */
-function matches(route: Route, filter: RouteFilter): boolean {
-  return (
-    (filter.table === undefined || filter.table === route.table) &&
-    (filter.protocol === undefined || filter.protocol === route.protocol) &&
-    (filter.type === undefined || filter.type === route.type) &&
-    (filter.destination === undefined || filter.destination === route.destination) &&
-    (filter.linkIndex === undefined ||
-      filter.linkIndex === route.linkIndex ||
-      (route.nextHops ?? []).some((hop) => hop.linkIndex === filter.linkIndex))
-  );
 }

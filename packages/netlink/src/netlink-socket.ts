@@ -4,7 +4,7 @@ import { NetlinkError } from "./error.ts";
 import { errno, libc } from "./libc.ts";
 import { Attributes, type Message, malformed, needHeader, readMessages } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { NetworkNamespace } from "./network-namespace.ts";
+import { type NetworkNamespace, namespaceOfSocket } from "./network-namespace.ts";
 
 /** What is being done, for error messages; asked for only when it fails. */
 export type Describe = () => { readonly operation: string; readonly object?: string };
@@ -51,7 +51,6 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
-const SIOCGSKNS = 0x894c;
 const EINTR = 4;
 const EAGAIN = 11;
 
@@ -121,13 +120,7 @@ export class NetlinkSocket implements Disposable {
 
   /** The namespace the socket lives in. Needs CAP_NET_ADMIN. */
   namespace(): NetworkNamespace {
-    const fd = libc().ioctl(this.fd, SIOCGSKNS, Buffer.alloc(0));
-    if (fd < 0) throw systemError(errno(), "find namespace of socket");
-    try {
-      return NetworkNamespace.open({ fd });
-    } finally {
-      closeSync(fd);
-    }
+    return namespaceOfSocket(this.fd);
   }
 
   /** One request and the kernel's acknowledgement; what it sends before that goes to `onMessage`. */

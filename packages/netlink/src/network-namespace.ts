@@ -35,6 +35,7 @@ const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 4096;
 const MNT_DETACH = 2;
 const F_DUPFD_CLOEXEC = 1030;
+const SIOCGSKNS = 0x894c;
 const threadNamespace = "/proc/thread-self/ns/net";
 
 class OpenNamespace implements NetworkNamespace {
@@ -162,6 +163,14 @@ export const NetworkNamespace = {
     unlinkSync(path);
   },
 };
+
+/** The namespace a socket lives in. Needs CAP_NET_ADMIN. */
+export function namespaceOfSocket(socket: number): NetworkNamespace {
+  const fd = libc().ioctl(socket, SIOCGSKNS, Buffer.alloc(0));
+  if (fd < 0)
+    throw systemError(errno(), "find namespace of socket", undefined, { advice: "It needs CAP_NET_ADMIN" });
+  return new OpenNamespace(fd, undefined);
+}
 
 function enter(fd: number, label: string): void {
   if (libc().setns(fd, CLONE_NEWNET) === 0) return;

@@ -5,7 +5,9 @@ import { systemError } from "./errno.ts";
 import { NetlinkError } from "./error.ts";
 import { errno, libc, pointerTo } from "./libc.ts";
 import { MessageHeader } from "./message-header.ts";
-import type { NetworkNamespace } from "./network-namespace.ts";
+import { type NetworkNamespace, namespaceOfSocket } from "./network-namespace.ts";
+import type { Subscription } from "./route-event.ts";
+import { subscribeRoutes } from "./route-subscription.ts";
 import { watch } from "./waiter.ts";
 
 /** Whom a frame was for (`sll_pkttype`, packet(7)). */
@@ -82,6 +84,7 @@ class KernelPacketSocket implements PacketSocket {
   readonly linkIndex: number;
   #fd: number;
   #listening: Disposable | undefined;
+  #linkWatch: Subscription | undefined;
   readonly #header: MessageHeader;
 
   constructor({ linkIndex, filter, ...options }: PacketSocketOptions) {
@@ -194,6 +197,7 @@ class KernelPacketSocket implements PacketSocket {
       [Symbol.dispose]: () => {
         signal?.removeEventListener("abort", listening[Symbol.dispose]);
         if (this.#listening === listening) this.#listening = undefined;
+        this.#stopWatchingLink();
         watching[Symbol.dispose]();
       },
     };
@@ -211,13 +215,39 @@ class KernelPacketSocket implements PacketSocket {
       } catch (error) {
         if (!NetlinkError.is(error)) throw error;
         onError?.(error);
-        // The link is gone: nothing more will come, and epoll would report the hang-up for ever.
+        // Nothing more will come from a link that is gone.
         if (error.code === "NoDevice" || error.code === "Closed") listening?.[Symbol.dispose]();
+        if (error.code === "NetworkDown") this.#watchLink(onError);
         return;
       }
       if (frame === undefined) return;
       onFrame(frame);
     }
+  }
+
+  /** A link that is down may be deleted, and then the kernel tells a packet socket nothing. Ends when it is up again. */
+  #watchLink(onError: FrameHandlers["onError"]): void {
+    if (this.#linkWatch !== undefined) return;
+    using netns = namespaceOfSocket(this.#open);
+    this.#linkWatch = subscribeRoutes(
+      netns,
+      ["link"],
+      (event) => {
+        if (this.#linkIsGone()) {
+          const gone = systemError(ENODEV, "receive from packet socket", `dev ${this.linkIndex}`);
+          this.#listening?.[Symbol.dispose]();
+          onError?.(gone);
+        } else if (event.type === "link" && event.link.index === this.linkIndex && event.link.up) {
+          this.#stopWatchingLink();
+        }
+      },
+      { keepAlive: false },
+    );
+  }
+
+  #stopWatchingLink(): void {
+    this.#linkWatch?.close();
+    this.#linkWatch = undefined;
   }
 
   send(frame: Uint8Array): void {

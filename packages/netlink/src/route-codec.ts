@@ -14,7 +14,16 @@ import {
 } from "./ip.ts";
 import { Attributes, needHeader } from "./message-reader.ts";
 import type { MessageWriter } from "./message-writer.ts";
-import type { NextHop, Route, RouteFilter, RouteKey, RouteSpec, RouteType, Scope } from "./route.ts";
+import type {
+  NextHop,
+  Route,
+  RouteFilter,
+  RouteKey,
+  RoutePreference,
+  RouteSpec,
+  RouteType,
+  Scope,
+} from "./route.ts";
 
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
@@ -62,7 +71,10 @@ const types: Readonly<Record<RouteType, number>> = {
   throw: 9,
 };
 /** ICMPV6_ROUTER_PREF_* */
-const preferences = { low: 3, medium: 0, high: 1 } as const;
+const preferences: Readonly<Record<RoutePreference, number>> = { low: 3, medium: 0, high: 1 };
+const preferenceNames = new Map(
+  Object.entries(preferences).map(([name, value]) => [value, name as RoutePreference]),
+);
 const typeNames = new Map(Object.entries(types).map(([name, value]) => [value, name as RouteType]));
 const scopeNames = new Map(Object.entries(scopes).map(([name, value]) => [value, name as Scope]));
 
@@ -198,6 +210,7 @@ export function decodeRoute(payload: Buffer, cached?: "with cached"): Route | un
     onlink: (flags & RTNH_F_ONLINK) !== 0,
     nextHops: decodeNextHops(attributes.bytes(RTA.MULTIPATH)),
     mtu: attributes.nested(RTA.METRICS)?.u32(RTAX_MTU),
+    preference: family === 6 ? (preferenceNames.get(attributes.u8(RTA.PREF) ?? 0) ?? "medium") : undefined,
     linkDown: (flags & RTNH_F_LINKDOWN) !== 0,
   };
 }

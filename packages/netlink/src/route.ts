@@ -16,6 +16,9 @@ export type RouteType =
   | "prohibit"
   | "throw";
 
+/** IPv6 (RFC 4191): of several routes with the same prefix and metric the kernel takes the one with the highest. */
+export type RoutePreference = "low" | "medium" | "high";
+
 export interface NextHop {
   readonly linkIndex?: number;
   readonly gateway?: string;
@@ -47,6 +50,8 @@ export interface Route {
   readonly mtu: number | undefined;
   /** Its link has no carrier (RTNH_F_LINKDOWN). */
   readonly linkDown: boolean;
+  /** IPv6 (RFC 4191). */
+  readonly preference: RoutePreference | undefined;
 }
 
 /** A route to install. Key: destination, table, metric (IPv4 also the next hop for `add`, see `Routes`). */
@@ -69,8 +74,8 @@ export interface RouteSpec {
   readonly onlink?: boolean;
   readonly nextHops?: readonly NextHop[];
   readonly mtu?: number;
-  /** IPv6 (RFC 4191): of several routes with the same prefix and metric the kernel takes the one with the highest. Default `medium`. */
-  readonly preference?: "low" | "medium" | "high";
+  /** IPv6 only. Default `medium`. */
+  readonly preference?: RoutePreference;
 }
 
 /** Which route to delete: absent fields match any. The kernel deletes the first match only. */
