@@ -1,1 +1,13 @@
-export {};
+/**
+ * The controller of one cluster: pools from the Installation, collection of leaked addresses.
+ *
+ * @packageDocumentation
+ */
+export {
+  type ClusterLog,
+  createPoolController,
+  type PoolController,
+  type PoolControllerOptions,
+} from "./pool-controller.ts";
+export { managedLabel, type PoolChange, planPools, type WantedPool, wantedPools } from "./pools.ts";
+export { type Rounds, type RoundsOptions, runRounds } from "./rounds.ts";
