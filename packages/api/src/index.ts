@@ -11,4 +11,5 @@ export * from "./object.ts";
 export * from "./resources/index.ts";
 export { type Checked, describeProblems, type Problem, problemsOf, type Schema } from "./schema.ts";
 export * from "./selector/index.ts";
+export { createClusterView } from "./view/cluster-view.ts";
 export * from "./view.ts";
