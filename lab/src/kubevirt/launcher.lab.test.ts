@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { guestImage } from "../guest/index.ts";
 import type { Recording } from "../probe/recording.ts";
-import { probeAcceleration } from "../qemu/index.ts";
+import { prepareGuest } from "../qemu/index.ts";
 import { applyBridgeBinding } from "./bridge-binding.ts";
 import type { JournalEntry } from "./journal.ts";
 import {
@@ -19,7 +18,6 @@ import { type PodNetwork, readPodNetwork } from "./pod-network.ts";
 import { connectRpc, type RpcClient } from "./rpc.ts";
 import { guestAddresses, makeTwoPods, type TwoPods } from "./two-pods.ts";
 
-const cache = join(import.meta.dirname, "../../out/cache");
 const root = mkdtempSync(join(tmpdir(), "kubevirt-"));
 
 interface Launcher {
@@ -33,7 +31,7 @@ let pods: TwoPods;
 const launchers: Launcher[] = [];
 
 beforeAll(async () => {
-  await probeAcceleration({ cache, image: await guestImage({ cache }) });
+  await prepareGuest();
   pods = makeTwoPods();
 });
 
@@ -121,7 +119,7 @@ async function launch(pod: "source" | "target"): Promise<Launcher> {
     env: {
       ...process.env,
       ...{ POD_UID: pod, POD_NAME: pod, VMI_NAME: "vm", VMI_HOSTNAME: "vm" },
-      ...{ FAIRLEAD_LAB_NODE: pod, FAIRLEAD_LAB_CACHE: cache, FAIRLEAD_LAB_KUBEVIRT: root },
+      ...{ FAIRLEAD_LAB_NODE: pod, FAIRLEAD_LAB_KUBEVIRT: root },
     },
   });
   const socket = launcherSocket(launcherDirectory(root, pod));

@@ -2,12 +2,12 @@
  * `node launcher.ts`, the `compute` container of a virt-launcher pod: runs inside the pod's network namespace and does
  * what the node's virt-handler asks over a unix socket.
  *
- * Environment: POD_UID, POD_NAME, VMI_NAME, VMI_HOSTNAME from the pod; FAIRLEAD_LAB_NODE, FAIRLEAD_LAB_CACHE and
- * FAIRLEAD_LAB_KUBEVIRT (default /run/kubevirt) from the node.
+ * Environment: POD_UID, POD_NAME, VMI_NAME, VMI_HOSTNAME from the pod; FAIRLEAD_LAB_NODE, FAIRLEAD_LAB_CACHE
+ * (default lab/out/cache) and FAIRLEAD_LAB_KUBEVIRT (default /run/kubevirt) from the node.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { guestImage } from "../guest/index.ts";
-import { probeAcceleration } from "../qemu/index.ts";
+import { hostname } from "node:os";
+import { defaultCache, prepareGuest } from "../qemu/index.ts";
 import { openJournal } from "./journal.ts";
 import { LauncherDomain } from "./launcher-domain.ts";
 import {
@@ -28,12 +28,10 @@ const required = (name: string): string => {
 
 const root = process.env.FAIRLEAD_LAB_KUBEVIRT ?? defaultRoot;
 const directory = launcherDirectory(root, required("POD_UID"));
-const cache = required("FAIRLEAD_LAB_CACHE");
 mkdirSync(directory, { recursive: true });
 rmSync(launcherSocket(directory), { force: true });
 
-const image = await guestImage({ cache });
-const acceleration = await probeAcceleration({ cache, image });
+const { image, acceleration } = await prepareGuest({ cache: process.env.FAIRLEAD_LAB_CACHE ?? defaultCache });
 
 let finish: (code: number) => void = () => {};
 const finished = new Promise<number>((resolve) => {
@@ -47,7 +45,7 @@ const domain = new LauncherDomain({
   acceleration,
   journal: openJournal(`${root}/events.jsonl`, {
     vmi: required("VMI_NAME"),
-    node: required("FAIRLEAD_LAB_NODE"),
+    node: process.env.FAIRLEAD_LAB_NODE ?? hostname(),
     pod: required("POD_NAME"),
   }),
   onStatus: (status) => {

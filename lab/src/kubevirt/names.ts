@@ -32,5 +32,3 @@ export const finalizers = {
 
 /** The readiness gate that keeps a migration target out of Services until the guest runs there. */
 export const unpausedCondition = "kubevirt.io/virtual-machine-unpaused";
-
-export const componentNamespace = "kubevirt";

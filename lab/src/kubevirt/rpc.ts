@@ -1,5 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { createInterface } from "node:readline";
+import { onLine } from "../qemu/lines.ts";
 
 /** What one side can be asked: method name to function. Parameters and results are JSON. */
 export type Methods<T> = {
@@ -39,12 +39,8 @@ export async function serveRpc<T, E = never>(
   const peers = new Set<Socket>();
   const server: Server = createServer((socket) => {
     peers.add(socket);
-    socket.on("error", () => {});
     socket.on("close", () => peers.delete(socket));
-    createInterface({ input: socket }).on(
-      "line",
-      (line) => void answer(socket, line, methods as Methods<object>),
-    );
+    onLine(socket, (line) => void answer(socket, line, methods as Methods<object>));
     if (greeting) send(socket, { event: greeting() });
   });
   await new Promise<void>((resolve, reject) => {
@@ -102,12 +98,11 @@ export async function connectRpc<T, E = never>(path: string): Promise<RpcClient<
   const missed: E[] = [];
   const closed = new AbortController();
   let nextId = 1;
-  socket.on("error", () => {});
   socket.on("close", () => {
     closed.abort();
     for (const call of pending.values()) call.reject(new RpcError("Closed", `The peer at ${path} hung up.`));
   });
-  createInterface({ input: socket }).on("line", (line) => {
+  onLine(socket, (line) => {
     const message = JSON.parse(line) as Message;
     if (message.event !== undefined) {
       if (listeners.size === 0) missed.push(message.event as E);

@@ -18,4 +18,5 @@ export {
   received,
   resume,
 } from "./migration.ts";
+export { defaultCache, prepareGuest } from "./prepare.ts";
 export { QmpClient, type QmpEvent } from "./qmp.ts";

@@ -1,8 +1,8 @@
 import { createConnection, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { monotonicNow, realtimeOffset } from "./clock.ts";
 import { QemuError } from "./error.ts";
+import { onLine } from "./lines.ts";
 
 /** An asynchronous message of QEMU, such as STOP, RESUME, MIGRATION, SHUTDOWN. */
 export interface QmpEvent {
@@ -42,8 +42,7 @@ export class QmpClient {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface({ input: socket }).on("line", (line) => this.#receive(line));
-    socket.on("error", () => {});
+    onLine(socket, (line) => this.#receive(line));
     socket.on("close", () => this.#end());
   }
 
