@@ -7,6 +7,9 @@ import { LabError, messageOf } from "../error.ts";
 /** Kinds that others need come first; the rest keeps the order of the files. */
 const firstKinds = ["Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Role"];
 
+/** Programs in containers: the lab starts them as processes instead. */
+const workloads = ["DaemonSet", "Deployment"];
+
 /** Every object of the YAML files below some directories, in an order in which they can be created. */
 export function readManifests(directories: readonly string[]): KubernetesObject[] {
   const files = directories.flatMap((directory) =>
@@ -14,7 +17,7 @@ export function readManifests(directories: readonly string[]): KubernetesObject[
       .sort()
       .map((f) => `${directory}/${f}`),
   );
-  const objects = files.flatMap(objectsIn);
+  const objects = files.flatMap(objectsIn).filter(({ kind }) => !workloads.includes(kind));
   const rank = ({ kind }: KubernetesObject) =>
     firstKinds.includes(kind) ? firstKinds.indexOf(kind) : firstKinds.length;
   return objects.sort((a, b) => rank(a) - rank(b));

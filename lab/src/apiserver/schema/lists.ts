@@ -7,6 +7,10 @@ const map = (keys: string[], mergeKey = keys[0], strategy = "merge"): Schema => 
   "x-kubernetes-patch-strategy": strategy,
   "x-kubernetes-patch-merge-key": mergeKey!,
 });
+const mergedBy = (key: string): Schema => ({
+  "x-kubernetes-patch-strategy": "merge",
+  "x-kubernetes-patch-merge-key": key,
+});
 const set: Schema = { "x-kubernetes-list-type": "set", "x-kubernetes-patch-strategy": "merge" };
 const atomicMap: Schema = { "x-kubernetes-map-type": "atomic" };
 const byName = map(["name"]);
@@ -40,7 +44,8 @@ export const listSemantics: { readonly [model: string]: { readonly [field: strin
   V1EphemeralContainer: container,
   V1PodStatus: { conditions: byType, podIPs: map(["ip"]) },
   V1NodeSpec: { podCIDRs: set },
-  V1NodeStatus: { conditions: byType, addresses: byType },
+  // A node has an address of the same type per family: merged by type, but not unique.
+  V1NodeStatus: { conditions: byType, addresses: mergedBy("type") },
   V1NamespaceStatus: conditions,
   V1ServiceSpec: { ports: map(["port", "protocol"]), selector: atomicMap },
   V1ServiceStatus: conditions,
