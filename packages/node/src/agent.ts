@@ -23,7 +23,7 @@ import { createEar } from "./ear.ts";
 import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createEventReporter } from "./event-reporter.ts";
-import { factsOf } from "./facts.ts";
+import { factsOf, guestMacOf } from "./facts.ts";
 import type { Complaints } from "./health-server.ts";
 import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
@@ -77,7 +77,6 @@ export function createAgent(components: AgentComponents): Agent {
   };
   const perEndpoint = (part: string) => (error: unknown, attachment: Attachment) =>
     problem(part, attachment)(error);
-  const guestMacOf = (attachment: Attachment) => factsOf(view, attachment).guestMacs[0] ?? attachment.mac;
 
   const promoter = createPromoter({
     workloads: components.workloads,
@@ -96,11 +95,15 @@ export function createAgent(components: AgentComponents): Agent {
     routes: createEndpointRoutes({
       routes,
       timeline,
-      macOf: guestMacOf,
+      macOf: (attachment) => guestMacOf(view, attachment),
       onError: perEndpoint("routes"),
       ...(components.priorities && { priorities: components.priorities }),
     }),
-    ear: createEar({ listener: components.listener, guestMacOf, onProblem: perEndpoint("announcements") }),
+    ear: createEar({
+      listener: components.listener,
+      guestMacOf: (attachment) => guestMacOf(view, attachment),
+      onProblem: perEndpoint("announcements"),
+    }),
     promoter,
     memory: components.memory,
     clock,

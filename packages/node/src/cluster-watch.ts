@@ -7,10 +7,11 @@ import {
   viewIndex,
 } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
+import { migrationsOnNode } from "@fairlead/kubevirt";
 import type { PolicyEngine, PolicyKind } from "@fairlead/policy";
 import { vmiOf } from "./facts.ts";
 import type { MigrationInput } from "./migration.ts";
-import { sight } from "./sighting.ts";
+import { inputOf } from "./sighting.ts";
 
 /** What policy is made of. */
 const policyKinds = {
@@ -87,16 +88,14 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
   const subscriptions = new DisposableStack();
 
   function look(attachment: Attachment): void {
-    const { vm, pod } = attachment;
-    if (!vm) return;
-    const migrations = view.byIndex(migrationsOfVmi, `${pod.namespace}/${vm.name}`);
-    const endpoint = {
-      nodeName,
-      podName: pod.name,
-      vmiUid: vm.vmiUid,
-      migrationUid: attachment.migrationUid,
-    };
-    const input = sight(endpoint, vmiOf(view, attachment), migrations);
+    const { vm, pod: wanted } = attachment;
+    const vmi = vmiOf(view, attachment);
+    const pod = view.get(kinds.Pod, { namespace: wanted.namespace, name: wanted.name });
+    // What is not known moves nothing.
+    if (!vm || !vmi || pod?.metadata.uid !== wanted.uid) return;
+    const migrations = view.byIndex(migrationsOfVmi, `${wanted.namespace}/${vm.name}`);
+    const [part] = migrationsOnNode({ pods: [pod], instances: [vmi], migrations }, nodeName);
+    const input = part && inputOf(part);
     if (input) options.tell(attachment, input);
   }
 
@@ -117,8 +116,10 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
 
   follow(kinds.Pod, ({ object }) => {
     const { namespace, name } = object.metadata;
-    for (const endpoint of concerning(({ pod }) => pod.name === name && pod.namespace === namespace))
+    for (const endpoint of concerning(({ pod }) => pod.name === name && pod.namespace === namespace)) {
+      look(endpoint);
       options.refresh(endpoint);
+    }
   });
   follow(kinds.VirtualMachineInstance, ({ object }) => {
     const { namespace, name } = object.metadata;

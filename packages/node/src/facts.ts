@@ -1,10 +1,9 @@
 import { isIP } from "node:net";
 import { type ClusterView, kinds, type Pod, type VirtualMachineInstance } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
+import { guestMac } from "@fairlead/kubevirt";
 import type { NamedPort } from "@fairlead/policy";
 import type { EndpointFacts } from "./endpoints.ts";
-
-const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 
 /** What the cluster view knows of an endpoint's pod. An object of another UID is not the pod's. */
 export function factsOf(view: ClusterView, attachment: Attachment): EndpointFacts {
@@ -12,6 +11,7 @@ export function factsOf(view: ClusterView, attachment: Attachment): EndpointFact
   const seen = view.get(kinds.Pod, { namespace, name });
   const pod = seen?.metadata.uid === uid ? seen : undefined;
   const { migrationUid } = attachment;
+  const mac = guestMacOf(view, attachment);
   const migration = migrationUid
     ? view
         .list(kinds.VirtualMachineInstanceMigration, { namespace })
@@ -22,7 +22,7 @@ export function factsOf(view: ClusterView, attachment: Attachment): EndpointFact
     serviceAccount: pod?.spec.serviceAccountName,
     ports: pod ? namedPorts(pod) : [],
     allowedSourcePrefixes: pod ? allowedSourcePrefixes(pod) : [],
-    guestMacs: guestMacs(vmiOf(view, attachment)),
+    guestMacs: mac ? [mac] : [],
     migration: migrationUid
       ? { uid: migrationUid, createdAt: migration?.metadata.creationTimestamp ?? new Date(0).toISOString() }
       : undefined,
@@ -36,14 +36,10 @@ export function vmiOf(view: ClusterView, { pod, vm }: Attachment): VirtualMachin
   return vmi?.metadata.uid === vm.vmiUid ? vmi : undefined;
 }
 
-/** MACs the guest may use on the pod network: what its spec fixes, else what KubeVirt reports of that network's interface. */
-export function guestMacs(vmi: VirtualMachineInstance | undefined): readonly string[] {
-  const network = vmi?.spec.networks?.find((one) => one.pod)?.name ?? "default";
-  const fixed = vmi?.spec.domain?.devices?.interfaces?.find((one) => one.name === network)?.macAddress;
-  const reported = vmi?.status?.interfaces?.filter((one) => one.name === network).map((one) => one.mac);
-  const macs = [fixed, ...(reported ?? [])].map((mac) => mac?.toLowerCase() ?? "");
-  // The guest agent fills the status in: take no more of it than a guest can need.
-  return [...new Set(macs.filter((mac) => macPattern.test(mac)))].slice(0, 4);
+/** The MAC of the guest in an endpoint, which after a migration is not the pod's. */
+export function guestMacOf(view: ClusterView, attachment: Attachment): string | undefined {
+  const vmi = vmiOf(view, attachment);
+  return vmi ? guestMac(vmi, attachment.mac)?.mac : attachment.mac;
 }
 
 function namedPorts(pod: Pod): readonly NamedPort[] {

@@ -7,10 +7,10 @@ import {
   type ResourceKind,
 } from "@fairlead/api";
 import { CniError, type DepartingWorkload, type Identity, type Workload } from "@fairlead/cni";
-import { identifyVirtualMachine } from "./virtual-machine-identity.ts";
+import { IdentityError, lookupWorkload, type VmWorkload } from "@fairlead/kubevirt";
 
 export interface IdentityOptions {
-  readonly client: Pick<ApiClient, "get">;
+  readonly client: Pick<ApiClient, "get" | "list">;
   readonly view: ClusterView;
   readonly nodeName: string;
 }
@@ -39,10 +39,19 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
     }
   }
 
-  const readers = (signal: AbortSignal) => ({
-    vmi: (namespace: string, name: string) => live(kinds.VirtualMachineInstance, { namespace, name }, signal),
-    vm: (namespace: string, name: string) => live(kinds.VirtualMachine, { namespace, name }, signal),
-  });
+  /** Undefined for an ordinary pod. VMI, VM and migration are read live. @throws CniError */
+  async function findVm(pod: Pod, signal: AbortSignal): Promise<VmWorkload | undefined> {
+    const { name, namespace } = pod.metadata;
+    try {
+      const workload = await lookupWorkload(client, { name, namespace }, { pod, signal });
+      return workload.kind === "vm" ? workload : undefined;
+    } catch (cause) {
+      if (cause instanceof IdentityError) throw refused(cause);
+      if (isApiError(cause))
+        throw new CniError("TryAgainLater", cause.message, "is the API server there?", { cause });
+      throw cause;
+    }
+  }
 
   async function findPod(
     ref: { namespace: string; name: string; uid?: string },
@@ -73,7 +82,13 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
       const namespace =
         view.get(kinds.Namespace, { name: ref.namespace }) ??
         (await live(kinds.Namespace, { name: ref.namespace }, signal));
-      const identity = await identifyVirtualMachine(pod, readers(signal));
+      const vm = await findVm(pod, signal);
+      if (vm?.role === "former")
+        throw new CniError(
+          "IdentityRefused",
+          `VM ${vm.name} will not run in pod ${where} any more`,
+          "nothing to do: KubeVirt removes the pod",
+        );
       const { metadata } = pod;
       return {
         pod: {
@@ -86,33 +101,34 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
         namespaceAnnotations: namespace?.metadata.annotations ?? {},
         namespaceLabels: namespace?.metadata.labels ?? {},
         nodeLabels: view.get(kinds.Node, { name: nodeName })?.metadata.labels ?? {},
-        ...(identity && {
+        ...(vm && {
           vm: {
-            name: identity.name,
-            vmUid: identity.vmUid,
-            vmiUid: identity.vmiUid,
-            role: identity.migrationUid ? "target" : "active",
-            migrationUid: identity.migrationUid,
+            name: vm.name,
+            vmUid: vm.vmUid,
+            vmiUid: vm.vmiUid,
+            role: vm.role === "target" ? "target" : "active",
+            migrationUid: vm.migrationUid,
           },
         }),
       };
     },
 
     async departing(ref, attachment, signal): Promise<DepartingWorkload> {
-      const { vmi: readVmi, vm: readVm } = readers(signal);
       // What ADD proved stays true for its container, whatever became of the objects.
       let known = attachment?.vm;
       if (!attachment) {
         const pod = await findPod(ref, signal);
-        const claimed = pod && (await identifyVirtualMachine(pod, readers(signal)).catch(onlyWhenPassing));
-        known = claimed ?? undefined;
+        const vm = pod && (await findVm(pod, signal).catch(onlyWhenPassing));
+        if (vm) known = { name: vm.name, vmUid: vm.vmUid, vmiUid: vm.vmiUid };
       }
       const uid = attachment?.pod.uid ?? ref.uid;
       if (!known) return uid ? { uid } : {};
-      const owner = known.vmUid
-        ? await readVm(ref.namespace, known.name)
-        : await readVmi(ref.namespace, known.name);
-      const isSame = owner?.metadata.uid === (known.vmUid ?? known.vmiUid);
+      const { name, vmUid, vmiUid } = known;
+      const vmRef = { namespace: ref.namespace, name };
+      const owner = vmUid
+        ? await live(kinds.VirtualMachine, vmRef, signal)
+        : await live(kinds.VirtualMachineInstance, vmRef, signal);
+      const isSame = owner?.metadata.uid === (vmUid ?? vmiUid);
       const deleting = !isSame || owner?.metadata.deletionTimestamp !== undefined;
       return { ...(uid && { uid }), vm: { ...known, deleting } };
     },
@@ -123,4 +139,8 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
 function onlyWhenPassing(error: unknown): undefined {
   if (error instanceof CniError && error.code === "IdentityRefused") return undefined;
   throw error;
+}
+
+function refused(error: IdentityError): CniError {
+  return new CniError("IdentityRefused", error.message, error.remedy, { cause: error });
 }

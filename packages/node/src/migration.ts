@@ -113,11 +113,19 @@ function isStale(record: MigrationRecord, input: MigrationInput): boolean {
     case "Settled":
       return input.epoch !== record.epoch;
     case "Expected":
-      return record.migration !== undefined && !isNewer(input.migration, record.migration);
+      return (
+        record.migration !== undefined &&
+        !isNewer(input.migration, record.migration) &&
+        !isResumed(record, input.migration)
+      );
     default:
       return false;
   }
 }
+
+/** What looked failed was not: watches of different kinds do not keep step. Without a route nothing was lost. */
+const isResumed = ({ state, migration }: MigrationRecord, again: MigrationIdentity) =>
+  state === "Away" && migration?.uid === again.uid;
 
 /** Two migrations of one VM never run at once, so a different one of the same second is the next one. */
 const isNewer = (one: MigrationIdentity, other: MigrationIdentity) =>
