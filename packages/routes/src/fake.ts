@@ -1,1 +1,34 @@
-export {};
+/**
+ * Workload routes over a kernel in memory: the real logic, `createFakeRouteSocket` underneath.
+ *
+ * @packageDocumentation
+ */
+import { createFakeRouteSocket, type FakeRouteSocket } from "@fairlead/netlink/fake";
+import { createWorkloadRoutes, type WorkloadRoutes, type WorkloadRoutesOptions } from "./workload-routes.ts";
+
+export interface FakeWorkloadRoutes extends WorkloadRoutes {
+  /** What the kernel holds; change it behind the routes' back. */
+  readonly kernel: FakeRouteSocket;
+  /** A host-side veth, up; returns its index. */
+  addInterface(name: string): number;
+}
+
+export function createFakeWorkloadRoutes(
+  options: Omit<WorkloadRoutesOptions, "route"> = {},
+): FakeWorkloadRoutes {
+  const kernel = createFakeRouteSocket();
+  const routes = createWorkloadRoutes({ ...options, route: kernel });
+  return {
+    kernel,
+    addInterface: (name) =>
+      kernel.links.add({ kind: "veth", name, up: true, peer: { name: `p${name}`.slice(0, 15), up: true } })
+        .index,
+    set: (key, workload) => routes.set(key, workload),
+    setState: (key, state) => routes.setState(key, state),
+    remove: (key) => routes.remove(key),
+    get: (key) => routes.get(key),
+    installed: () => routes.installed(),
+    reconcile: () => routes.reconcile(),
+    run: (runOptions) => routes.run(runOptions),
+  };
+}
