@@ -1,16 +1,17 @@
+import { Calculator } from "./calc/calculator.ts";
+import { explain } from "./calc/explain.ts";
 import type { Clock } from "./clock.ts";
 import type { Dataplane } from "./dataplane.ts";
 import type { LocalEndpoint } from "./endpoint.ts";
 import { checkEndpoint } from "./endpoint-check.ts";
-import type { EngineHealth, ObjectRef, PolicyEngine, PolicyKind, PolicyObject } from "./engine.ts";
+import type { EngineHealth, ObjectRef, PolicyEngine, PolicyKind, PolicyObject, Problem } from "./engine.ts";
 import { PolicyError } from "./error.ts";
+import { ObjectReader } from "./objects.ts";
 import type { Explanation, Packet } from "./packet.ts";
 import { Programmer } from "./programmer.ts";
 import { Readiness } from "./readiness.ts";
-import { renderBase } from "./render/base.ts";
-import { removeEndpoint, renderEndpoint } from "./render/endpoint.ts";
+import { PolicyProgram } from "./render/program.ts";
 import { RulesetEditor } from "./ruleset/editor.ts";
-import { accept } from "./ruleset/statement.ts";
 import { defaultSettings, type PolicySettings } from "./settings.ts";
 
 export interface PolicyEngineOptions {
@@ -26,19 +27,24 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
   return new Engine(options);
 }
 
+/** Stands among the endpoints' ids for all that was said; no endpoint has an empty id. */
+const everything = "";
+
 class Engine implements PolicyEngine {
   readonly #settings: PolicySettings;
   readonly #editor = new RulesetEditor();
+  readonly #calculator = new Calculator();
+  readonly #reader = new ObjectReader(this.#calculator);
+  readonly #program: PolicyProgram;
   readonly #programmer: Programmer;
   readonly #readiness = new Readiness();
   readonly #endpoints = new Map<string, LocalEndpoint>();
-  readonly #programmed = new Map<string, LocalEndpoint>();
-  readonly #dirty = new Set<string>();
   #started = false;
   #synced = false;
 
   constructor({ dataplane, settings, clock, watchInterval = 250 }: PolicyEngineOptions) {
     this.#settings = { ...defaultSettings, ...settings };
+    this.#program = new PolicyProgram(this.#editor, this.#calculator, this.#settings);
     this.#programmer = new Programmer({
       dataplane,
       editor: this.#editor,
@@ -50,26 +56,36 @@ class Engine implements PolicyEngine {
   }
 
   readonly objects = {
-    upsert: (_kind: PolicyKind, _object: PolicyObject): void => {},
-    remove: (_kind: PolicyKind, _ref: ObjectRef): void => {},
+    upsert: (kind: PolicyKind, object: PolicyObject): void => {
+      this.#reader.upsert(kind, object);
+      this.#schedule();
+    },
+    remove: (kind: PolicyKind, ref: ObjectRef): void => {
+      this.#reader.remove(kind, ref);
+      this.#schedule();
+    },
   };
 
   readonly endpoints = {
     upsert: (endpoint: LocalEndpoint): void => {
       checkEndpoint(endpoint, this.#settings);
+      this.#replaceInterface(endpoint);
       this.#endpoints.set(endpoint.id, endpoint);
-      this.#touch(endpoint.id);
+      this.#calculator.upsertEndpoint(endpoint);
+      this.#readiness.expect(endpoint.id);
+      this.#schedule();
     },
     remove: (id: string): void => {
       if (!this.#endpoints.delete(id)) return;
+      this.#calculator.removeEndpoint(id);
       this.#readiness.forget(id);
-      this.#touch(id);
+      this.#schedule();
     },
   };
 
   async start({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     if (signal?.aborted) throw new PolicyError("Aborted", "Start was cancelled; nothing was changed.");
-    renderBase(this.#editor, this.#settings);
+    this.#program.base();
     this.#programmer.start();
     this.#started = true;
   }
@@ -85,7 +101,12 @@ class Engine implements PolicyEngine {
     return this.#readiness.wait(id, signal);
   }
 
-  explain(_packet: Packet, endpointId: string): Explanation {
+  settled({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#schedule();
+    return this.#readiness.wait(everything, signal);
+  }
+
+  explain(packet: Packet, endpointId: string): Explanation {
     const endpoint = this.#endpoints.get(endpointId);
     if (endpoint === undefined) {
       throw new PolicyError(
@@ -93,20 +114,27 @@ class Engine implements PolicyEngine {
         `No endpoint ${endpointId} on this node; see health() for what there is.`,
       );
     }
-    return { verdict: "allow", path: [{ at: "default", action: "Allow", note: "no policy applies" }] };
+    return explain(packet, endpoint, this.#calculator, this.#settings);
   }
 
   health(): EngineHealth {
     const { failure, transactions, repairs } = this.#programmer;
+    const dataplane = failure && { kind: "Dataplane" as const, ref: failure.code, message: failure.message };
+    const objects = [...this.#reader.problems].map(([ref, message]): Problem => {
+      return {
+        kind: ref.slice(0, ref.indexOf("/")) as PolicyKind,
+        ref: ref.slice(ref.indexOf("/") + 1),
+        message,
+      };
+    });
     return {
       ready: this.#started && failure === undefined,
       endpoints: this.#endpoints.size,
-      policies: 0,
-      sets: this.#editor.ruleset.main.sets.size,
+      policies: this.#calculator.policyCount,
+      sets: this.#calculator.sets.size,
       transactions,
       repairs,
-      problems:
-        failure === undefined ? [] : [{ kind: "Dataplane", ref: failure.code, message: failure.message }],
+      problems: dataplane ? [dataplane, ...objects] : objects,
     };
   }
 
@@ -115,34 +143,22 @@ class Engine implements PolicyEngine {
     this.#readiness.close();
   }
 
-  #touch(id: string): void {
-    this.#dirty.add(id);
-    if (this.#endpoints.has(id)) this.#readiness.expect(id);
+  #schedule(): void {
+    this.#readiness.expect(everything);
     if (this.#synced) this.#programmer.schedule();
+  }
+
+  /** An interface belongs to the endpoint that was announced last. */
+  #replaceInterface({ id, interfaceName }: LocalEndpoint): void {
+    for (const other of this.#endpoints.values()) {
+      if (other.interfaceName === interfaceName && other.id !== id) this.endpoints.remove(other.id);
+    }
   }
 
   /** Until everything is known, what an earlier run programmed stays as it is. */
   #prepare(): void {
     if (!this.#synced) return;
-    for (const id of this.#dirty) {
-      const before = this.#programmed.get(id);
-      const now = this.#endpoints.get(id);
-      if (before !== undefined && before.interfaceName !== now?.interfaceName) {
-        removeEndpoint(this.#editor, before, this.#settings);
-        this.#programmed.delete(id);
-      }
-      if (now === undefined) continue;
-      const previous = this.#programmed.get(id);
-      renderEndpoint(
-        this.#editor,
-        now,
-        { egress: [[accept]], ingress: [[accept]] },
-        this.#settings,
-        previous,
-      );
-      this.#programmed.set(id, now);
-    }
-    this.#dirty.clear();
+    this.#program.update();
     this.#readiness.stage();
   }
 }

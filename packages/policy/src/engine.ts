@@ -82,6 +82,8 @@ export interface PolicyEngine {
    * @throws PolicyError `UnknownEndpoint`, `Aborted`, `Closed`
    */
   ready(id: string, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Resolves when everything said so far is in force. @throws PolicyError `Aborted`, `Closed` */
+  settled(options?: { signal?: AbortSignal }): Promise<void>;
   /** The verdict for a packet and the way to it, by the same model the rules are made from. */
   explain(packet: Packet, endpointId: string): Explanation;
   health(): EngineHealth;

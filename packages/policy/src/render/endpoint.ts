@@ -1,6 +1,6 @@
-import ipaddr from "ipaddr.js";
 import type { LocalEndpoint } from "../endpoint.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
+import { bounds } from "../ruleset/network.ts";
 import type { Element, Rule, TableName } from "../ruleset/ruleset.ts";
 import { accept, conntrack, drop } from "../ruleset/statement.ts";
 import { address, concatenation, familyOf, interfaceName, mac } from "../ruleset/value.ts";
@@ -120,14 +120,3 @@ function removeMissing(editor: RulesetEditor, before: Membership, after: Members
 
 const identity = ([table, set, element]: Membership[number]) =>
   `${table} ${set} ${element.key} ${element.last ?? ""}`;
-
-/** First and last address of a prefix, hex. */
-export function bounds(prefix: string): readonly [first: string, last: string] {
-  const [base, length] = ipaddr.parseCIDR(prefix);
-  const bytes = base.toByteArray();
-  const bits = bytes.length * 8;
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-  const host = (1n << BigInt(bits - length)) - 1n;
-  const show = (number: bigint) => number.toString(16).padStart(bytes.length * 2, "0");
-  return [show(value & ~host), show(value | host)];
-}

@@ -26,7 +26,12 @@ export type Transport =
       readonly destinationPort: number;
       readonly data?: Buffer;
     }
-  | { readonly protocol: "sctp"; readonly sourcePort: number; readonly destinationPort: number }
+  | {
+      readonly protocol: "sctp";
+      readonly sourcePort: number;
+      readonly destinationPort: number;
+      readonly tag?: number;
+    }
   | { readonly protocol: "icmp"; readonly type: number; readonly code: number; readonly rest?: Buffer }
   | { readonly protocol: number; readonly data?: Buffer };
 
@@ -124,7 +129,7 @@ function buildTransport(payload: Transport, source: Buffer, destination: Buffer,
       bytes.writeUInt16BE(payload.destinationPort, 2);
       bytes[12] = 1;
       bytes.writeUInt16BE(20, 14);
-      bytes.writeUInt32BE(0x1234, 16);
+      bytes.writeUInt32BE(payload.tag ?? 1, 16);
       bytes.writeUInt32BE(65535, 20);
       bytes.writeUInt16BE(1, 24);
       bytes.writeUInt16BE(1, 26);

@@ -56,12 +56,8 @@ export class Testbed implements Disposable {
   /** A new workload; the endpoint's fields can be changed. */
   workload(changes: Partial<LocalEndpoint> = {}): TestWorkload {
     const number = this.#links;
-    return this.#link(
-      `cali${String(number).padStart(8, "0")}`,
-      `10.65.0.${number}`,
-      `fd00:65::${number}`,
-      changes,
-    );
+    const [ipv4 = `10.65.0.${number}`, ipv6 = `fd00:65::${number}`] = changes.addresses ?? [];
+    return this.#link(`cali${String(number).padStart(8, "0")}`, ipv4, ipv6, changes);
   }
 
   run<T>(action: () => T): T {

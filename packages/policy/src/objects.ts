@@ -1,0 +1,211 @@
+import {
+  type ClusterNetworkPolicy,
+  describeProblems,
+  type EndpointSlice,
+  type GlobalNetworkSet,
+  type KubernetesNetworkPolicy,
+  type KubernetesObject,
+  kinds,
+  type NetworkSet,
+  type Pod,
+  type Tier,
+} from "@fairlead/api";
+import ipaddr from "ipaddr.js";
+import type { Calculator } from "./calc/calculator.ts";
+import type { NamedPort } from "./endpoint.ts";
+import type { ObjectRef, PolicyKind, PolicyObject } from "./engine.ts";
+import { PolicyError } from "./error.ts";
+import { type CalicoPolicy, fromCalico } from "./model/calico.ts";
+import { fromClusterNetworkPolicy } from "./model/cluster-network-policy.ts";
+import { fromKubernetes } from "./model/kubernetes.ts";
+import { inNamespace } from "./model/member-set.ts";
+import type { PolicyModel } from "./model/policy.ts";
+
+interface Handler {
+  /** @throws PolicyError `InvalidObject` */
+  upsert(calculator: Calculator, object: KubernetesObject): void;
+  remove(calculator: Calculator, ref: ObjectRef): void;
+}
+
+/** Reads objects of every kind and hands them to the calculator. */
+export class ObjectReader {
+  readonly #calculator: Calculator;
+  readonly problems = new Map<string, string>();
+
+  constructor(calculator: Calculator) {
+    this.#calculator = calculator;
+  }
+
+  /**
+   * An object that cannot be read leaves its last good version in force. A policy that never had one denies what it selects, if
+   * that can be told, which for a namespaced policy is its namespace.
+   */
+  upsert(kind: PolicyKind, object: PolicyObject): void {
+    const name = object.metadata?.name;
+    if (name === undefined)
+      throw new PolicyError("InvalidObject", `A ${kind} without a name; hand over whole objects.`);
+    const namespace = object.metadata?.namespace;
+    const key = keyOf(kind, namespace === undefined ? { name } : { name, namespace });
+    try {
+      handlers[kind]?.upsert(this.#calculator, checked(kind, object));
+      this.problems.delete(key);
+    } catch (error) {
+      this.problems.set(key, error instanceof Error ? error.message : String(error));
+      if (namespace !== undefined && policyKinds.has(kind)) this.#denyUnread(key, namespace);
+    }
+  }
+
+  remove(kind: PolicyKind, ref: ObjectRef): void {
+    this.problems.delete(keyOf(kind, ref));
+    handlers[kind]?.remove(this.#calculator, ref);
+  }
+
+  #denyUnread(key: string, namespace: string): void {
+    if (this.#calculator.hasPolicy(key)) return;
+    this.#calculator.upsertPolicy({
+      key,
+      tier: "default",
+      order: Number.POSITIVE_INFINITY,
+      subject: inNamespace(namespace),
+      directions: new Set(["ingress", "egress"]),
+      ingress: [],
+      egress: [],
+      staged: false,
+      doNotTrack: false,
+      preDNAT: false,
+      applyOnForward: false,
+    });
+  }
+}
+
+const policyKinds: ReadonlySet<PolicyKind> = new Set(["KubernetesNetworkPolicy", "NetworkPolicy"]);
+
+export function keyOf(kind: PolicyKind, ref: ObjectRef): string {
+  return ref.namespace === undefined ? `${kind}/${ref.name}` : `${kind}/${ref.namespace}/${ref.name}`;
+}
+
+/** The object with its defaults filled in. Kinds of Kubernetes' own come checked from its server. */
+function checked(kind: PolicyKind, object: PolicyObject): KubernetesObject {
+  const known = kinds[kind];
+  const { apiVersion } = known;
+  const whole = { ...object, apiVersion, kind: known.kind };
+  const result = known.schema?.check(whole);
+  if (result === undefined) return whole as KubernetesObject;
+  if (result.ok) return result.object as KubernetesObject;
+  throw new PolicyError("InvalidObject", describeProblems(result.problems));
+}
+
+const policy = (kind: PolicyKind, read: (object: KubernetesObject) => PolicyModel): Handler => ({
+  upsert: (calculator, object) => calculator.upsertPolicy(read(object)),
+  remove: (calculator, ref) => calculator.removePolicy(keyOf(kind, ref)),
+});
+
+const calico = (kind: PolicyKind) =>
+  policy(kind, (object) => fromCalico(kind, object as KubernetesObject & CalicoPolicy));
+
+const networkSet = (kind: "NetworkSet" | "GlobalNetworkSet"): Handler => ({
+  upsert(calculator, object) {
+    const { metadata, spec } = object as NetworkSet | GlobalNetworkSet;
+    calculator.upsertSource({
+      id: keyOf(kind, metadata),
+      labels: metadata.labels ?? {},
+      addresses: [],
+      nets: spec.nets,
+      namespace: metadata.namespace,
+      isPod: false,
+    });
+  },
+  remove: (calculator, ref) => calculator.removeSource(keyOf(kind, ref)),
+});
+
+const handlers: Partial<Record<PolicyKind, Handler>> = {
+  KubernetesNetworkPolicy: policy("KubernetesNetworkPolicy", (object) =>
+    fromKubernetes("KubernetesNetworkPolicy", object as KubernetesNetworkPolicy),
+  ),
+  StagedKubernetesNetworkPolicy: policy("StagedKubernetesNetworkPolicy", (object) =>
+    fromKubernetes("StagedKubernetesNetworkPolicy", object as KubernetesNetworkPolicy),
+  ),
+  ClusterNetworkPolicy: policy("ClusterNetworkPolicy", (object) =>
+    fromClusterNetworkPolicy(object as ClusterNetworkPolicy),
+  ),
+  NetworkPolicy: calico("NetworkPolicy"),
+  GlobalNetworkPolicy: calico("GlobalNetworkPolicy"),
+  StagedNetworkPolicy: calico("StagedNetworkPolicy"),
+  StagedGlobalNetworkPolicy: calico("StagedGlobalNetworkPolicy"),
+  Tier: {
+    upsert(calculator, object) {
+      const { metadata, spec } = object as Tier;
+      const { order = Number.POSITIVE_INFINITY, defaultAction } = spec;
+      calculator.upsertTier({ name: metadata.name, order, defaultAction });
+    },
+    remove: (calculator, { name }) => calculator.removeTier(name),
+  },
+  NetworkSet: networkSet("NetworkSet"),
+  GlobalNetworkSet: networkSet("GlobalNetworkSet"),
+  Namespace: {
+    upsert: (calculator, { metadata }) => calculator.setNamespace(metadata.name, metadata.labels ?? {}),
+    remove: (calculator, { name }) => calculator.setNamespace(name, undefined),
+  },
+  ServiceAccount: {
+    upsert: (calculator, { metadata }) =>
+      calculator.setServiceAccount(metadata.namespace ?? "default", metadata.name, metadata.labels ?? {}),
+    remove: (calculator, { namespace = "default", name }) =>
+      calculator.setServiceAccount(namespace, name, undefined),
+  },
+  Pod: {
+    upsert(calculator, object) {
+      const source = podSource(object as Pod);
+      if (source === undefined) calculator.removeSource(keyOf("Pod", object.metadata));
+      else calculator.upsertSource(source);
+    },
+    remove: (calculator, ref) => calculator.removeSource(keyOf("Pod", ref)),
+  },
+  EndpointSlice: {
+    upsert: (calculator, object) => calculator.upsertSource(sliceSource(object as EndpointSlice)),
+    remove: (calculator, ref) => calculator.removeSource(keyOf("EndpointSlice", ref)),
+  },
+};
+
+/** A pod that has ended, has no address yet or uses its node's is in no set. */
+function podSource({ metadata, spec, status }: Pod) {
+  if (spec.hostNetwork || status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
+  const addresses = (status?.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ipaddr.isValid(ip));
+  if (addresses.length === 0) return undefined;
+  return {
+    id: keyOf("Pod", metadata),
+    labels: metadata.labels ?? {},
+    addresses,
+    ports: podPorts(spec),
+    namespace: metadata.namespace ?? "default",
+    serviceAccount: spec.serviceAccountName ?? "default",
+    isPod: true,
+  };
+}
+
+const protocols = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+
+/** The named ports of a pod's containers. */
+export function podPorts(spec: Pod["spec"]): NamedPort[] {
+  return [...(spec.initContainers ?? []), ...spec.containers]
+    .flatMap(({ ports = [] }) => ports)
+    .flatMap(({ name, containerPort, protocol = "TCP" }) =>
+      name === undefined ? [] : [{ name, protocol: protocols[protocol], port: containerPort }],
+    );
+}
+
+function sliceSource(slice: EndpointSlice) {
+  const { metadata } = slice;
+  const service = metadata.labels?.["kubernetes.io/service-name"];
+  const usable = slice.endpoints.filter(({ conditions }) => conditions?.ready !== false);
+  return {
+    id: keyOf("EndpointSlice", metadata),
+    labels: {},
+    addresses: slice.addressType === "FQDN" ? [] : usable.flatMap(({ addresses }) => addresses),
+    ports: (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }): NamedPort[] =>
+      port === undefined ? [] : [{ name, protocol: protocols[protocol], port }],
+    ),
+    namespace: metadata.namespace ?? "default",
+    isPod: false,
+    service: `${metadata.namespace ?? "default"}/${service ?? ""}`,
+  };
+}

@@ -1,0 +1,159 @@
+import { type Calculator, setsOf } from "../calc/calculator.ts";
+import type { LocalEndpoint } from "../endpoint.ts";
+import type { Direction, PolicyModel } from "../model/policy.ts";
+import type { RulesetEditor } from "../ruleset/editor.ts";
+import type { Element, NftSet, Rule } from "../ruleset/ruleset.ts";
+import { accept } from "../ruleset/statement.ts";
+import type { PolicySettings } from "../settings.ts";
+import { renderBase } from "./base.ts";
+import { removeEndpoint, renderEndpoint } from "./endpoint.ts";
+import { KernelSets } from "./kernel-sets.ts";
+import { fromEndpoint, toEndpoint } from "./names.ts";
+import type { RuleSets } from "./rule.ts";
+import { policyChain, renderPolicy, renderTiers } from "./tier.ts";
+
+const directions: readonly Direction[] = ["ingress", "egress"];
+
+interface ConstantSet {
+  readonly set: NftSet;
+  readonly users: Set<string>;
+}
+
+/** Writes into the editor what the calculator says has changed. */
+export class PolicyProgram {
+  readonly #editor: RulesetEditor;
+  readonly #calculator: Calculator;
+  readonly #settings: PolicySettings;
+  readonly #kernelSets: KernelSets;
+  readonly #endpoints = new Map<string, LocalEndpoint>();
+  /** Tier chains of each endpoint. */
+  readonly #tierChains = new Map<string, readonly string[]>();
+  readonly #constants = new Map<string, ConstantSet>();
+  /** Constant sets of each chain. */
+  readonly #constantsOf = new Map<string, Set<string>>();
+  /** Policies in the kernel, as they were written. */
+  readonly #policies = new Map<string, PolicyModel>();
+  /** Policies that use a member set. */
+  readonly #users = new Map<string, Set<string>>();
+
+  constructor(editor: RulesetEditor, calculator: Calculator, settings: PolicySettings) {
+    this.#editor = editor;
+    this.#calculator = calculator;
+    this.#settings = settings;
+    this.#kernelSets = new KernelSets(editor);
+  }
+
+  base(): void {
+    renderBase(this.#editor, this.#settings);
+  }
+
+  /** Everything that changed since the last call. */
+  update(): void {
+    const { endpoints, policies } = this.#calculator.settle();
+    const dropped = this.#calculator.sets.takeDropped();
+    const dirty = new Set(policies);
+    for (const change of this.#calculator.sets.takeChanges()) {
+      const reshaped = this.#kernelSets.update(change, this.#calculator.sets);
+      if (reshaped) for (const user of this.#users.get(change.set.key) ?? []) dirty.add(user);
+    }
+    for (const key of dirty) this.#writePolicy(key);
+    for (const id of endpoints) this.#writeEndpoint(id);
+    for (const set of dropped) this.#kernelSets.drop(set);
+    for (const { set, users } of this.#constants.values())
+      if (users.size === 0) this.#forgetConstant(set.name);
+  }
+
+  #writePolicy(key: string): void {
+    const model = this.#calculator.activePolicy(key);
+    const previous = this.#policies.get(key);
+    for (const set of previous === undefined ? [] : setsOf(previous)) this.#users.get(set.key)?.delete(key);
+    this.#policies.delete(key);
+    const enforced = model !== undefined && !model.staged ? model : undefined;
+    if (enforced !== undefined) {
+      this.#policies.set(key, enforced);
+      for (const set of setsOf(enforced)) {
+        const users = this.#users.get(set.key) ?? new Set();
+        this.#users.set(set.key, users.add(key));
+      }
+    }
+    for (const direction of directions) {
+      const name = policyChain(key, direction);
+      if (enforced?.directions.has(direction)) {
+        this.#writeChain(name, (sets) =>
+          renderPolicy(enforced, direction, sets, { settings: this.#settings }),
+        );
+      } else if (this.#editor.ruleset.main.chains.has(name)) {
+        this.#editor.dropChain("main", name);
+        this.#useConstants(name, new Set());
+      }
+    }
+  }
+
+  #writeChain(name: string, render: (sets: RuleSets) => ReturnType<typeof renderPolicy>): void {
+    const used = new Set<string>();
+    const sets: RuleSets = {
+      constant: (set, elements) => {
+        used.add(set.name);
+        this.#addConstant(set, elements);
+      },
+      hasNets: (set) => this.#kernelSets.hasNets(set),
+    };
+    this.#editor.putChain("main", render(sets));
+    this.#useConstants(name, used);
+  }
+
+  #addConstant(set: NftSet, elements: readonly Element[]): void {
+    if (this.#constants.has(set.name)) return;
+    this.#constants.set(set.name, { set, users: new Set() });
+    this.#editor.putSet("main", set);
+    this.#editor.putElements("main", set.name, elements);
+  }
+
+  #useConstants(chain: string, used: Set<string>): void {
+    for (const name of this.#constantsOf.get(chain) ?? []) {
+      if (!used.has(name)) this.#constants.get(name)?.users.delete(chain);
+    }
+    for (const name of used) this.#constants.get(name)?.users.add(chain);
+    if (used.size > 0) this.#constantsOf.set(chain, used);
+    else this.#constantsOf.delete(chain);
+  }
+
+  #forgetConstant(name: string): void {
+    this.#constants.delete(name);
+    this.#editor.dropSet("main", name);
+  }
+
+  #writeEndpoint(id: string): void {
+    const before = this.#endpoints.get(id);
+    const now = this.#calculator.endpoint(id);
+    const chains: string[] = [];
+    if (before !== undefined && before.interfaceName !== now?.interfaceName) {
+      removeEndpoint(this.#editor, before, this.#settings);
+      this.#endpoints.delete(id);
+    }
+    if (now !== undefined) {
+      const rules = {
+        egress: this.#tiers(id, fromEndpoint(now.interfaceName), "egress", chains),
+        ingress: this.#tiers(id, toEndpoint(now.interfaceName), "ingress", chains),
+      };
+      renderEndpoint(this.#editor, now, rules, this.#settings, this.#endpoints.get(id));
+      this.#endpoints.set(id, now);
+    }
+    for (const name of this.#tierChains.get(id) ?? []) {
+      if (!chains.includes(name)) this.#editor.dropChain("main", name);
+    }
+    if (chains.length > 0) this.#tierChains.set(id, chains);
+    else this.#tierChains.delete(id);
+  }
+
+  /** After all tiers have passed, or none applied, the namespace's profile allows. */
+  #tiers(id: string, chain: string, direction: Direction, own: string[]): Rule[] {
+    const tiers = this.#calculator.tiersOf(id, direction);
+    const { rules, chains } = renderTiers(chain, tiers, direction, this.#settings);
+    for (const each of chains) {
+      this.#editor.putChain("main", each);
+      own.push(each.name);
+    }
+    return [...rules, [accept]];
+  }
+}

@@ -1,0 +1,38 @@
+import { createPolicyEngine } from "../index.ts";
+import { createNftablesDataplane } from "../nftables.ts";
+import type { World } from "./probe.ts";
+import { inhabitants, podPorts, worldObjects } from "./random-world.ts";
+import { Testbed } from "./testbed.ts";
+
+const protocols = { TCP: "tcp", UDP: "udp" } as const;
+
+/** The random world with an engine that knows everything but policies. */
+export async function openWorld(): Promise<World> {
+  const testbed = new Testbed();
+  const engine = createPolicyEngine({
+    dataplane: createNftablesDataplane({ netns: testbed.node }),
+    nodeName: "node",
+  });
+  await engine.start();
+  for (const [kind, object] of worldObjects) engine.objects.upsert(kind, object);
+  const workloads = inhabitants
+    .filter(({ local }) => local)
+    .map(({ name, namespace, labels, serviceAccount, ipv4, ipv6 }) =>
+      testbed.workload({
+        id: `k8s/${namespace}.${name}/eth0`,
+        pod: { namespace, name },
+        labels,
+        serviceAccount,
+        addresses: [ipv4, ipv6],
+        ports: podPorts.map((port) => ({
+          name: port.name,
+          port: port.containerPort,
+          protocol: protocols[port.protocol as "TCP" | "UDP"],
+        })),
+      }),
+    );
+  for (const { endpoint } of workloads) engine.endpoints.upsert(endpoint);
+  engine.synced();
+  await engine.settled({ signal: AbortSignal.timeout(5_000) });
+  return { testbed, engine, workloads };
+}
