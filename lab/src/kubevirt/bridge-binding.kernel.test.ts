@@ -2,12 +2,14 @@ import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { applyBridgeBinding } from "./bridge-binding.ts";
 import { readPodNetwork } from "./pod-network.ts";
-import { makeTwoPods, type TwoPods } from "./two-pods.ts";
+import { makePodSwitch, type PodSwitch } from "./pod-switch.ts";
 
-let pods: TwoPods;
+let pods: PodSwitch;
+let netns: string;
 
 beforeEach(() => {
-  pods = makeTwoPods();
+  pods = makePodSwitch();
+  netns = pods.add("pod");
 });
 afterEach(() => pods[Symbol.dispose]());
 
@@ -21,12 +23,12 @@ interface Link {
 }
 
 const inPod = (...argv: string[]): string =>
-  execFileSync("nsenter", [`--net=${pods.source}`, "--", ...argv], { encoding: "utf8" });
+  execFileSync("nsenter", [`--net=${netns}`, "--", ...argv], { encoding: "utf8" });
 const links = (): Link[] => JSON.parse(inPod("ip", "-json", "address"));
 const link = (name: string): Link => links().find(({ ifname }) => ifname === name)!;
 
 test("what the CNI gave the pod is read completely before it is rewired", async () => {
-  const network = await readPodNetwork(pods.source);
+  const network = await readPodNetwork(netns);
   expect(network).toMatchObject({
     mac: link("eth0").address,
     ipv4: ["10.77.0.5/32"],
@@ -37,8 +39,8 @@ test("what the CNI gave the pod is read completely before it is rewired", async 
 });
 
 test("the pod's MAC and addresses are parked on an interface that is down", async () => {
-  const network = await readPodNetwork(pods.source);
-  await applyBridgeBinding(pods.source, network);
+  const network = await readPodNetwork(netns);
+  await applyBridgeBinding(netns, network);
   const placeholder = link("eth0");
   expect(placeholder.address).toBe(network.mac);
   expect(placeholder.flags).not.toContain("UP");
@@ -46,8 +48,8 @@ test("the pod's MAC and addresses are parked on an interface that is down", asyn
 });
 
 test("veth and tap are ports of the bridge, and the veth gives the guest its MAC free", async () => {
-  const network = await readPodNetwork(pods.source);
-  await applyBridgeBinding(pods.source, network);
+  const network = await readPodNetwork(netns);
+  await applyBridgeBinding(netns, network);
   expect(link("eth0-nic")).toMatchObject({ master: "k6t-eth0", mtu: network.mtu });
   expect(link("tap0")).toMatchObject({ master: "k6t-eth0", mtu: network.mtu });
   expect(link("eth0-nic").address).not.toBe(network.mac);
@@ -59,10 +61,10 @@ test("veth and tap are ports of the bridge, and the veth gives the guest its MAC
 });
 
 test("no IPv4 route is left, and the pod's kernel does not answer for the parked address", async () => {
-  await applyBridgeBinding(pods.source, await readPodNetwork(pods.source));
+  await applyBridgeBinding(netns, await readPodNetwork(netns));
   expect(inPod("ip", "-4", "route")).toBe("");
   expect(inPod("sysctl", "-n", "net.ipv4.conf.all.arp_ignore").trim()).toBe("1");
-  pods.plug("source");
+  pods.plug("pod");
   const arping = ["--", "busybox", "arping", "-c", "2", "-w", "2", "-I", "br0", "10.77.0.5"];
   expect(() => execFileSync("nsenter", [`--net=${pods.outside}`, ...arping], { stdio: "ignore" })).toThrow();
 });

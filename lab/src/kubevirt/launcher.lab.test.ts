@@ -15,8 +15,8 @@ import {
   launcherSocket,
 } from "./launcher-protocol.ts";
 import { type PodNetwork, readPodNetwork } from "./pod-network.ts";
+import { guestAddresses, makePodSwitch, type PodSwitch } from "./pod-switch.ts";
 import { connectRpc, type RpcClient } from "./rpc.ts";
-import { guestAddresses, makeTwoPods, type TwoPods } from "./two-pods.ts";
 
 const root = mkdtempSync(join(tmpdir(), "kubevirt-"));
 
@@ -27,12 +27,12 @@ interface Launcher {
   status(): LauncherStatus;
 }
 
-let pods: TwoPods;
+let pods: PodSwitch;
 const launchers: Launcher[] = [];
 
 beforeAll(async () => {
   await prepareGuest();
-  pods = makeTwoPods();
+  pods = makePodSwitch();
 });
 
 afterAll(async () => {
@@ -109,7 +109,7 @@ test("a guest keeps its addresses and every connection while it moves to another
 });
 
 async function launch(pod: "source" | "target"): Promise<Launcher> {
-  const netns = pods[pod];
+  const netns = pods.add(pod);
   const network = await readPodNetwork(netns);
   await applyBridgeBinding(netns, network);
   pods.plug(pod);

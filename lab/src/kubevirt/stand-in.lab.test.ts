@@ -1,0 +1,322 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ApiClient,
+  ApiError,
+  createApiClient,
+  createClusterView,
+  kinds,
+  listAll,
+  type Pod,
+  type VirtualMachineInstance,
+  type VirtualMachineInstanceMigration,
+} from "@fairlead/api";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ApiServer, startApiServer } from "../apiserver/index.ts";
+import { Applier, readManifests } from "../first/manifest.ts";
+import { prepareGuest } from "../qemu/index.ts";
+import { controllerKinds, startVirtController } from "./controller/controller.ts";
+import { type Faults, faultsAnnotation } from "./faults.ts";
+import { handlerKinds, startVirtHandler } from "./handler/handler.ts";
+import { guestAddresses, makePodSwitch, type PodSwitch } from "./pod-switch.ts";
+import { TinyKubelet } from "./tiny-kubelet.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "stand-in-"));
+const rootOf = (node: string) => join(directory, node);
+/** Two nodes on one machine: each its own loopback address. */
+const nodes: Readonly<Record<string, string>> = { "node-a": "127.0.0.2", "node-b": "127.0.0.3" };
+const vm = { namespace: "default", name: "vm" };
+
+let server: ApiServer;
+let client: ApiClient;
+let network: PodSwitch;
+let kubelet: TinyKubelet;
+const stops: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  await prepareGuest();
+  network = makePodSwitch();
+  server = await startApiServer();
+  client = createApiClient({ kubeconfig: server.adminKubeconfig });
+  const applier = new Applier(client);
+  for (const object of readManifests([join(import.meta.dirname, "../../manifests/kubevirt")]))
+    await applier.apply(object);
+  const log = (message: string) => void process.stderr.write(`${message}\n`);
+  const pods = join(directory, "pods");
+  await withAccount("kubevirt-controller", async (own) => {
+    const view = createClusterView({ client: own, kinds: controllerKinds });
+    const controller = startVirtController({ client: own, view, log });
+    return () => controller.stop().then(() => view.close());
+  });
+  for (const [node, address] of Object.entries(nodes)) {
+    await client.create(kinds.Node, { metadata: { name: node } });
+    mkdirSync(rootOf(node));
+    await withAccount("kubevirt-handler", async (own) => {
+      const view = createClusterView({ client: own, kinds: handlerKinds });
+      const handler = startVirtHandler({
+        client: own,
+        view,
+        node,
+        address,
+        root: rootOf(node),
+        kubelet: pods,
+        log,
+      });
+      return () => handler.stop().then(() => view.close());
+    });
+  }
+  kubelet = new TinyKubelet({ client, nodes: Object.keys(nodes), network, rootOf, pods });
+  stops.push(() => kubelet.stop());
+});
+
+afterAll(async () => {
+  for (const stop of stops.reverse()) await stop();
+  await client.close();
+  await server.close();
+  network[Symbol.dispose]();
+  rmSync(directory, { recursive: true });
+});
+
+let bootId: string;
+
+test("a VM becomes a VMI, a launcher pod and a guest that answers", async () => {
+  await client.create(kinds.VirtualMachine, {
+    metadata: vm,
+    spec: {
+      runStrategy: "Always",
+      template: {
+        metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
+        spec: { terminationGracePeriodSeconds: 5 },
+      },
+    },
+  });
+  const vmi = await untilVmi("the VMI to run", ({ status }) => status?.phase === "Running");
+  expect(vmi.status).toMatchObject({ nodeName: "node-a", interfaces: [{ ipAddress: guestAddresses.ipv4 }] });
+  expect(vmi.status?.phaseTransitionTimestamps?.map(({ phase }) => phase)).toEqual([
+    "Pending",
+    "Scheduling",
+    "Scheduled",
+    "Running",
+  ]);
+  bootId = await untilGuestAnswers();
+});
+
+test("a migration moves the guest, and each object tells it in KubeVirt's order", async () => {
+  const changes = watchVmi();
+  const migration = await migrate();
+  expect((await untilEnd(migration)).status?.phase).toBe("Succeeded");
+  const vmi = await untilVmi(
+    "the label to go",
+    ({ metadata }) => metadata.labels?.["kubevirt.io/migrationTargetNodeName"] === undefined,
+  );
+  expect(vmi.metadata.labels).toMatchObject({ "kubevirt.io/nodeName": "node-b" });
+  expect(vmi.status).toMatchObject({
+    phase: "Running",
+    nodeName: "node-b",
+    migrationState: {
+      migrationUid: migration.metadata.uid,
+      completed: true,
+      sourceNode: "node-a",
+      targetNode: "node-b",
+    },
+  });
+  expect(vmi.status?.migrationState?.failed).toBeUndefined();
+  expect(await changes.stop()).toEqual([
+    "migrationUid",
+    "targetNodeAddress",
+    "startTimestamp",
+    "targetNodeDomainDetected",
+    "targetNodeDomainReadyTimestamp",
+    "endTimestamp nodeName",
+    "completed",
+  ]);
+  await until("the source pod to finish", async () => (await podOn("node-a")).status?.phase === "Succeeded");
+  expect((await podOn("node-b")).metadata).toMatchObject({
+    labels: { "kubevirt.io/migrationJobUID": migration.metadata.uid },
+    annotations: { "kubevirt.io/migrationJobName": migration.metadata.name },
+  });
+  expect(await untilGuestAnswers()).toBe(bootId);
+});
+
+const failures: [what: string, faults: Faults][] = [
+  ["aborted while the guest is stopped", { abortAfterStop: true }],
+  ["whose target QEMU dies during the copy", { killTargetDuringCopy: true, bandwidth: 4 << 20 }],
+];
+
+test.each(failures)("a migration %s fails, and the guest stays where it was", async (_what, faults) => {
+  const migration = await migrate(faults);
+  expect((await untilEnd(migration)).status?.phase).toBe("Failed");
+  const vmi = await client.get(kinds.VirtualMachineInstance, vm);
+  expect(vmi.status).toMatchObject({
+    phase: "Running",
+    nodeName: "node-b",
+    migrationState: { failed: true },
+  });
+  expect(await untilGuestAnswers()).toBe(bootId);
+  await until("the target's pod to end", async () => (await livingPods()).length === 1);
+});
+
+test("a migration cancelled during the copy is aborted, and its object goes", async () => {
+  const migration = await migrate({ bandwidth: 1 << 20 });
+  const ref = { namespace: "default", name: migration.metadata.name };
+  await until("the copy to run", async () => {
+    const { status } = await client.get(kinds.VirtualMachineInstanceMigration, ref);
+    return status?.phase === "Running";
+  });
+  await client.delete(kinds.VirtualMachineInstanceMigration, ref);
+  await until("the migration's object to go", async () => (await find(migration)) === undefined);
+  const { status } = await client.get(kinds.VirtualMachineInstance, vm);
+  expect(status).toMatchObject({
+    nodeName: "node-b",
+    migrationState: { abortRequested: true, abortStatus: "Succeeded", failed: true },
+  });
+  expect(await untilGuestAnswers()).toBe(bootId);
+  await until("the target's pod to end", async () => (await livingPods()).length === 1);
+});
+
+test("it migrates back to a node it came from", async () => {
+  expect((await untilEnd(await migrate())).status?.phase).toBe("Succeeded");
+  const vmi = await untilVmi("the guest back on its node", ({ status }) => status?.nodeName === "node-a");
+  expect(vmi.status?.phase).toBe("Running");
+  expect(await untilGuestAnswers()).toBe(bootId);
+});
+
+test("halted, the guest powers off, and nothing of VMI and pods is left", async () => {
+  await client.patch(kinds.VirtualMachine, vm, { spec: { runStrategy: "Halted" } }, { type: "merge" });
+  await until("the VM to be stopped", async () => {
+    const { status } = await client.get(kinds.VirtualMachine, vm);
+    return status?.printableStatus === "Stopped";
+  });
+  expect((await listAll(client, kinds.VirtualMachineInstance)).items).toEqual([]);
+  expect((await listAll(client, kinds.Pod)).items).toEqual([]);
+});
+
+async function withAccount(
+  name: string,
+  start: (client: ApiClient) => Promise<() => Promise<unknown>>,
+): Promise<void> {
+  const kubeconfig = await server.kubeconfigFor({ serviceAccount: name, namespace: "kubevirt" });
+  const own = createApiClient({ kubeconfig });
+  const stop = await start(own);
+  stops.push(() => stop().then(() => own.close()));
+}
+
+function migrate(faults: Faults = {}): Promise<VirtualMachineInstanceMigration> {
+  return client.create(kinds.VirtualMachineInstanceMigration, {
+    metadata: {
+      generateName: "vm-",
+      namespace: "default",
+      annotations: { [faultsAnnotation]: JSON.stringify(faults) },
+    },
+    spec: { vmiName: "vm" },
+  });
+}
+
+async function find({
+  metadata,
+}: VirtualMachineInstanceMigration): Promise<VirtualMachineInstanceMigration | undefined> {
+  try {
+    return await client.get(kinds.VirtualMachineInstanceMigration, {
+      namespace: "default",
+      name: metadata.name,
+    });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "NotFound") return undefined;
+    throw error;
+  }
+}
+
+async function untilEnd(
+  migration: VirtualMachineInstanceMigration,
+): Promise<VirtualMachineInstanceMigration> {
+  let latest: VirtualMachineInstanceMigration | undefined;
+  await until("the migration to end", async () => {
+    latest = await find(migration);
+    return latest?.status?.phase === "Succeeded" || latest?.status?.phase === "Failed";
+  });
+  return latest!;
+}
+
+async function untilVmi(
+  what: string,
+  holds: (vmi: VirtualMachineInstance) => boolean,
+): Promise<VirtualMachineInstance> {
+  let latest: VirtualMachineInstance | undefined;
+  await until(what, async () => {
+    latest = (await listAll(client, kinds.VirtualMachineInstance)).items[0];
+    return latest !== undefined && holds(latest);
+  });
+  return latest!;
+}
+
+const launcherPods = async (): Promise<Pod[]> => (await listAll(client, kinds.Pod)).items;
+const livingPods = async () => (await launcherPods()).filter(({ status }) => status?.phase === "Running");
+const podOn = async (node: string) => (await launcherPods()).find(({ spec }) => spec.nodeName === node)!;
+
+/** Notes which fields of the hand-over became set together, write by write. */
+function watchVmi(): { stop(): Promise<string[]> } {
+  const fields = [
+    "migrationUid",
+    "targetNodeAddress",
+    "startTimestamp",
+    "targetNodeDomainDetected",
+    "targetNodeDomainReadyTimestamp",
+    "endTimestamp",
+    "completed",
+  ] as const;
+  const steps: string[] = [];
+  const over = new AbortController();
+  const seen = new Set<string>();
+  let node: string | undefined;
+  const watching = (async () => {
+    for await (const event of client.watch(kinds.VirtualMachineInstance, {
+      namespace: "default",
+      signal: over.signal,
+    })) {
+      if (event.type === "BOOKMARK") continue;
+      const { migrationState, nodeName } = event.object.status ?? {};
+      const changed: string[] = fields.filter((field) => migrationState?.[field] && !seen.has(field));
+      for (const field of changed) seen.add(field);
+      if (node !== undefined && node !== nodeName) changed.push("nodeName");
+      node = nodeName;
+      if (changed.length > 0) steps.push(changed.join(" "));
+    }
+  })();
+  return {
+    stop: async () => {
+      over.abort();
+      await watching.catch(() => {});
+      return steps;
+    },
+  };
+}
+
+async function untilGuestAnswers(): Promise<string> {
+  let answer = "";
+  for (const host of [guestAddresses.ipv4, `[${guestAddresses.ipv6}]`]) {
+    await until(`the guest to answer on ${host}`, async () => {
+      const wget = ["busybox", "timeout", "1", "busybox", "wget", "-qO-", `http://${host}/status`];
+      try {
+        const argv = [`--net=${network.outside}`, "--", ...wget];
+        answer = JSON.parse(
+          execFileSync("nsenter", argv, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+        ).bootId;
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+  return answer;
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 40_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`waited 40 s for ${what}`);
+    await delay(20);
+  }
+}
