@@ -1,6 +1,6 @@
 import type { ApiClient } from "./client.ts";
-import type { CredentialSource } from "./http/credentials.ts";
 import { HttpApiClient } from "./http/http-client.ts";
+import type { CredentialSource } from "./http/kubeconfig.ts";
 
 export interface ApiClientOptions extends CredentialSource {
   /** Milliseconds for a whole request and its answer; 15000 by default. Watches have no such limit. */

@@ -1,19 +1,7 @@
 import { createHash } from "node:crypto";
 import type { RequestOptions } from "node:https";
-import { KubeConfig } from "@kubernetes/client-node";
 import { ApiError } from "../error.ts";
-
-export interface CredentialSource {
-  /** Path or text of a kubeconfig, or a loaded one. Absent: `KUBECONFIG`, `~/.kube/config`, then the pod's own account. */
-  readonly kubeconfig?: string | KubeConfigLike | undefined;
-  /** Use the service account of the pod we run in. */
-  readonly inCluster?: boolean | undefined;
-}
-
-/** What we need of a `KubeConfig` of @kubernetes/client-node. */
-export interface KubeConfigLike {
-  exportConfig(): string;
-}
+import { type Context, type CredentialSource, read, readContext, type User } from "./kubeconfig.ts";
 
 /** How to reach a server and who we are there. */
 export interface Credentials {
@@ -32,13 +20,20 @@ export type TlsOptions = Pick<
   "ca" | "cert" | "key" | "pfx" | "passphrase" | "servername" | "rejectUnauthorized"
 >;
 
+/** Who we are, apart from the server. */
+export interface Identity {
+  readonly tls: TlsOptions;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
- * Reads a kubeconfig and whatever it points at: certificates, tokens, token files, exec plug-ins, OIDC.
+ * Reads a kubeconfig and whatever it points at: certificates, tokens, token files, exec plug-ins, identity providers.
  * Throws `ApiError` (`Unauthorized`) naming what cannot be read.
  */
 export async function loadCredentials(source: CredentialSource): Promise<Credentials> {
   try {
-    return await read(source);
+    const context = readContext(source);
+    return assemble(context, await identityOf(context));
   } catch (error) {
     if (error instanceof ApiError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -46,52 +41,52 @@ export async function loadCredentials(source: CredentialSource): Promise<Credent
   }
 }
 
-async function read(source: CredentialSource): Promise<Credentials> {
-  const config = load(source);
-  const cluster = config.getCurrentCluster();
-  if (!cluster?.server)
-    throw new ApiError("Unauthorized", "kubeconfig: the current context names no cluster");
-  const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
-  const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized, auth } = options;
-  const tls = defined({ ca, cert, key, pfx, passphrase, servername, rejectUnauthorized });
+/** What is written down we read ourselves; programs and identity providers are client-node's business. */
+async function identityOf(context: Context): Promise<Identity> {
+  const { user } = context;
+  if (user.exec === undefined && user["auth-provider"] === undefined) return writtenIdentity(user);
+  // Loaded only where it is needed: it takes more memory than the rest of an agent.
+  return (await import("./plugin-identity.ts")).pluginIdentity(context);
+}
+
+function writtenIdentity(user: User): Identity {
+  const { username, password = "", tokenFile } = user;
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(options.headers ?? {}))
-    headers[name.toLowerCase()] = String(value).trim();
-  if (auth) headers.authorization ??= `Basic ${Buffer.from(auth).toString("base64")}`;
-  const tlsFingerprint = hash([
-    cluster.server,
-    cluster.proxyUrl,
-    ca,
-    cert,
-    key,
-    pfx,
-    servername,
-    rejectUnauthorized,
-  ]);
+  const token = user.token ?? (tokenFile === undefined ? undefined : read(tokenFile));
+  if (token) headers.authorization = `Bearer ${token.trim()}`;
+  else if (username)
+    headers.authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  if (user.as) headers["impersonate-user"] = user.as;
   return {
-    server: cluster.server.replace(/\/+$/, ""),
     headers,
+    tls: {
+      cert: material(user["client-certificate-data"], user["client-certificate"]),
+      key: material(user["client-key-data"], user["client-key"]),
+    },
+  };
+}
+
+function assemble({ cluster }: Context, identity: Identity): Credentials {
+  const ca = material(cluster["certificate-authority-data"], cluster["certificate-authority"]);
+  const rejectUnauthorized = cluster["insecure-skip-tls-verify"] ? false : undefined;
+  const tls = defined({ ...identity.tls, ca, servername: cluster["tls-server-name"], rejectUnauthorized });
+  const server = cluster.server.replace(/\/+$/, "");
+  const proxy = cluster["proxy-url"];
+  const tlsFingerprint = hash([server, proxy, ...Object.entries(tls).flat()]);
+  return {
+    server,
+    headers: identity.headers,
     tls,
-    proxy: cluster.proxyUrl,
-    fingerprint: hash([tlsFingerprint, JSON.stringify(headers)]),
+    proxy,
+    fingerprint: hash([tlsFingerprint, JSON.stringify(identity.headers)]),
     tlsFingerprint,
   };
 }
 
-function load({ kubeconfig, inCluster }: CredentialSource): KubeConfig {
-  const config = new KubeConfig();
-  if (inCluster) config.loadFromCluster();
-  else if (kubeconfig === undefined) config.loadFromDefault();
-  else if (typeof kubeconfig !== "string") config.loadFromString(kubeconfig.exportConfig());
-  else if (/[\n{]/.test(kubeconfig)) config.loadFromString(kubeconfig);
-  else config.loadFromFile(kubeconfig);
-  // The library refuses plain http unless verification is off; there is nothing to verify without TLS.
-  const clusters = config.clusters.map((cluster) =>
-    cluster.server.startsWith("http:") ? { ...cluster, skipTLSVerify: true } : cluster,
-  );
-  config.loadFromOptions({ ...config, clusters, currentContext: config.currentContext });
-  return config;
+/** PEM text, given in base64 or in a file. */
+function material(data: string | undefined, path: string | undefined): string | undefined {
+  if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
+  return path === undefined ? undefined : read(path);
 }
 
 function defined<T extends object>(options: T): T {

@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, ProxyAgent, request as send } from "undici";
 import { ApiError } from "../error.ts";
-import { type CredentialSource, type Credentials, loadCredentials } from "./credentials.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import type { CredentialSource } from "./kubeconfig.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
