@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe } from "vitest";
+import { Connection, startControllers } from "../../controllers/index.ts";
+import { startApiServer } from "../index.ts";
+import { stringAt } from "../json.ts";
+import { accessCases } from "./access.compliance.ts";
+import { customCases } from "./custom.compliance.ts";
+import { deletionCases } from "./deletion.compliance.ts";
+import { discoveryCases } from "./discovery.compliance.ts";
+import { informerCases } from "./informer.compliance.ts";
+import { objectCases } from "./objects.compliance.ts";
+import { patchCases } from "./patch.compliance.ts";
+import { Client, type Subject, type Target } from "./target.ts";
+import { watchCases } from "./watch.compliance.ts";
+
+interface Running {
+  readonly target: Target;
+  stop(): Promise<void>;
+}
+
+const suites = [
+  objectCases,
+  watchCases,
+  patchCases,
+  customCases,
+  deletionCases,
+  accessCases,
+  discoveryCases,
+  informerCases,
+];
+
+async function startEmbedded(): Promise<Running> {
+  const server = await startApiServer();
+  const controllers = await startControllers(server.adminKubeconfig);
+  const admin = new Connection(server.adminKubeconfig);
+  return {
+    target: {
+      kubeconfig: server.adminKubeconfig,
+      admin,
+      compact: () => server.compact(),
+      serviceAccount: async (namespace, serviceAccount) =>
+        new Connection(await server.kubeconfigFor({ namespace, serviceAccount })),
+    },
+    async stop() {
+      controllers.stop();
+      admin.close();
+      await server.close();
+    },
+  };
+}
+
+async function openReal(file: string): Promise<Running> {
+  const kubeconfig = readFileSync(file, "utf8");
+  const admin = new Connection(kubeconfig);
+  return {
+    target: {
+      kubeconfig,
+      admin,
+      async serviceAccount(namespace, name) {
+        const client = new Client(admin);
+        const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+        await client.post(path, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name } });
+        const issued = await client.post(`${path}/${name}/token`, {
+          apiVersion: "authentication.k8s.io/v1",
+          kind: "TokenRequest",
+          spec: {},
+        });
+        return new Connection(kubeconfig, stringAt(issued, "status", "token"));
+      },
+    },
+    stop: async () => admin.close(),
+  };
+}
+
+function against(name: string, start: () => Promise<Running>): void {
+  describe(name, () => {
+    let running: Running;
+    beforeAll(async () => {
+      running = await start();
+    });
+    afterAll(() => running.stop());
+    const subject: Subject = () => running.target;
+    for (const suite of suites) suite(subject);
+  });
+}
+
+against("the embedded API server", startEmbedded);
+
+const real = process.env.FAIRLEAD_COMPLIANCE_KUBECONFIG;
+if (real) against(`the API server of ${real}`, () => openReal(real));

@@ -1,0 +1,26 @@
+import { Connection } from "./connection.ts";
+import { GarbageCollector } from "./garbage-collector.ts";
+import { NamespaceController } from "./namespaces.ts";
+import { Scheduler } from "./scheduler.ts";
+
+export { Connection } from "./connection.ts";
+export { GarbageCollector } from "./garbage-collector.ts";
+export { NamespaceController } from "./namespaces.ts";
+export { Scheduler } from "./scheduler.ts";
+export { chooseNode, type Decision } from "./scheduling.ts";
+
+/** All controllers a lab needs besides KubeVirt's. */
+export async function startControllers(kubeconfig: string): Promise<{ stop(): void }> {
+  const connection = new Connection(kubeconfig);
+  const running = await Promise.all([
+    GarbageCollector.start(connection),
+    NamespaceController.start(connection),
+    Scheduler.start(connection),
+  ]);
+  return {
+    stop() {
+      for (const controller of running) controller.stop();
+      connection.close();
+    },
+  };
+}
