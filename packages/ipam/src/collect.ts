@@ -9,6 +9,7 @@ import {
   sameHandle,
   sameSequence,
 } from "./block-draft.ts";
+import { ignoreConflict } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { type JudgeOptions, judge, type Verdict } from "./leak-verdict.ts";
@@ -129,6 +130,7 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
       }
 
     const releasedBlocks = graceMs > 0 ? await releaseBlocks(blocks, now) : [];
+    if (graceMs > 0) await dropStaleAffinities(blocks, now);
     const repairedHandles = graceMs > 0 ? await reconcileHandles(engine, sightings, now, vmGraceMs) : [];
     await thaw(blocks, configuration.ipCooldownSeconds);
     sightings.turn();
@@ -227,6 +229,17 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
       }
     }
     return released;
+  }
+
+  /** Affinities to blocks that are not the node's: left over from a claim that was lost or interrupted. */
+  async function dropStaleAffinities(blocks: readonly IPAMBlock[], now: number) {
+    const nodeOf = new Map(blocks.map(({ spec }) => [spec.cidr, nodeOfAffinity(spec.affinity)]));
+    for (const affinity of await engine.store.list("BlockAffinity")) {
+      const { metadata, spec } = affinity;
+      if (spec.type === "virtual" || nodeOf.get(spec.cidr) === spec.node) continue;
+      if (!sightings.see(`affinity ${metadata.name} ${metadata.resourceVersion}`, now, graceMs)) continue;
+      await engine.store.remove("BlockAffinity", affinity).catch(ignoreConflict);
+    }
   }
 
   /** Addresses whose rest is over become free, and blocks that nobody has and that are empty then disappear. */

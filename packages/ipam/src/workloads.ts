@@ -2,6 +2,7 @@ import { tryDecodeBlock } from "./block-decode.ts";
 import { allocationsOf } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
 import { containerHandle, legacyPodHandle, vmHandle } from "./names.ts";
 import { isOwner } from "./owner-rules.ts";
 import { assignPod, releasePod } from "./pod-workloads.ts";
@@ -124,5 +125,13 @@ export function createWorkloads(engine: Engine): Workloads {
     await promoteVm(engine, vmHandle(request.network, request.vm.namespace, request.vm.name), request.pod);
   }
 
-  return { assign: translated(assign), release: translated(release), promote: translated(promote) };
+  /** A runtime that lost patience with an ADD may send the DEL while the ADD still runs: one after the other. */
+  const queue = new KeyedQueue();
+  const keyOf = ({ network, containerId }: { readonly network: string; readonly containerId: string }) =>
+    `${network} ${containerId}`;
+  return {
+    assign: translated((request: WorkloadRequest) => queue.run(keyOf(request), () => assign(request))),
+    release: translated((request: WorkloadRelease) => queue.run(keyOf(request), () => release(request))),
+    promote: translated(promote),
+  };
 }
