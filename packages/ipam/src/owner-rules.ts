@@ -10,6 +10,8 @@ export type Claim =
   | { readonly verdict: "keep"; readonly as: "active" | "alternate" }
   /** A newer pod has it. */
   | { readonly verdict: "older"; readonly than: Attributes }
+  /** No pod of the VM runs with this address, so there is nothing to take over. */
+  | { readonly verdict: "no source" }
   /** Nobody can tell from the records who is newer. */
   | { readonly verdict: "undecided"; readonly against: Attributes };
 
@@ -65,6 +67,8 @@ export function claimActive({ active, alternate }: Owners, pod: PodIdentity, rec
 export function claimAlternate({ active, alternate }: Owners, pod: PodIdentity, record: Attributes): Claim {
   if (isOwner(active, pod)) return { verdict: "keep", as: "active" };
   if (isOwner(alternate, pod)) return { verdict: "keep", as: "alternate" };
+  // The VM may be running with another address, given while persistence was off: the guest would lose it on arrival.
+  if (!active) return { verdict: "no source" };
   for (const other of [alternate, active]) {
     if (!other) continue;
     const newer = isNewer(pod, other);

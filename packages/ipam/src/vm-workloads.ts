@@ -272,6 +272,11 @@ async function claimAll(
       throw new IpamError("OwnedByNewerPod", `${describeOwner(claim.than)} is newer than this pod`, {
         object: `handle ${handle}`,
       });
+    if (claim.verdict === "no source")
+      throw new IpamError(
+        "NoAddressForTarget",
+        `migration target pod, but no pod of the VM is recorded as owner on VM handle ${handle}`,
+      );
     if (claim.verdict === "undecided") return undefined;
     as = claim.as;
   }
