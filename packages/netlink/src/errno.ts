@@ -3,9 +3,10 @@ import { constants } from "node:os";
 import { NetlinkError, type NetlinkErrorCode } from "./error.ts";
 
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-// Linux numbers that Node.js does not know.
+// Linux numbers that Node.js does not know, and those to which it gives two names.
 for (const [value, name] of [
   [6, "ENXIO"],
+  [11, "EAGAIN"],
   [64, "ENONET"],
   [95, "EOPNOTSUPP"],
   [96, "EPFNOSUPPORT"],

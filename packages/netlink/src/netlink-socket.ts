@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { adviceFor } from "./advice.ts";
 import { systemError } from "./errno.ts";
 import { NetlinkError } from "./error.ts";
 import { errno, libc } from "./libc.ts";
@@ -294,7 +295,10 @@ const NLMSGERR_ATTR_MSG = 1;
 
 function failure(number: number, describe: Describe, detail?: string): NetlinkError {
   const { operation, object } = describe();
-  return systemError(number, operation, object, detail === undefined ? {} : { detail });
+  return systemError(number, operation, object, {
+    ...(detail === undefined ? {} : { detail }),
+    advice: adviceFor(number, operation),
+  });
 }
 
 function int(value: number): Buffer {
