@@ -17,8 +17,8 @@ export function accounts(topology: Topology): Account[] {
   return [
     { kubeconfig: "fairlead-node", namespace: "fairlead-system", name: "fairlead-node" },
     { kubeconfig: "fairlead-cluster", namespace: "fairlead-system", name: "fairlead-cluster" },
-    { kubeconfig: "virt-controller", namespace: "kubevirt", name: "virt-controller" },
-    { kubeconfig: "virt-handler", namespace: "kubevirt", name: "virt-handler" },
+    { kubeconfig: "virt-controller", namespace: "kubevirt", name: "kubevirt-controller" },
+    { kubeconfig: "virt-handler", namespace: "kubevirt", name: "kubevirt-handler" },
     ...workers.map(({ name }) => ({
       kubeconfig: `kubelet-${name}`,
       namespace: "kube-system",

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ask } from "../control/client.ts";
 import { LabError } from "../error.ts";
-import { defaultTopology, inside } from "../first/paths.ts";
+import { defaultTopology, inside, workspace } from "../first/paths.ts";
 import { printStatus, showProgress } from "./display.ts";
 import { runInside } from "./run-inside.ts";
 import { startLab } from "./start.ts";
@@ -102,6 +103,31 @@ program
       ]);
     }),
   );
+
+program
+  .command("console")
+  .description("the serial console of a VM: a shell; Ctrl-] leaves it")
+  .argument("<vm>", "name, or namespace/name")
+  .action(guarded(async (vm: string) => attach(await insideLab("lab/src/kubevirt/console-main.ts", vm))));
+
+program
+  .command("migrate")
+  .description("live-migrate a VM and wait for the end")
+  .argument("<vm>", "name, or namespace/name")
+  .option("--to <node>", "otherwise the scheduler chooses")
+  .addOption(json())
+  .action(
+    guarded(async (vm: string, { to, json }: { to?: string; json?: boolean }) => {
+      const more = [...(to === undefined ? [] : ["--to", to]), ...(json ? ["--json"] : [])];
+      await attach(await insideLab("lab/src/kubevirt/migrate-main.ts", vm, ...more));
+    }),
+  );
+
+/** The command that runs a program of the workspace inside the lab, as the cluster's administrator. */
+async function insideLab(path: string, ...args: string[]): Promise<string[]> {
+  const enter = enterLab(await requireLab(), process.cwd());
+  return [...enter, process.execPath, join(workspace, path), "--kubeconfig", inside.adminKubeconfig, ...args];
+}
 
 program
   .command("run")

@@ -4,10 +4,11 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { LabError, type LabErrorCode } from "../error.ts";
+import { LabError, type LabErrorCode, messageOf } from "../error.ts";
 import { logDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
 import { startTimeOf } from "../process.ts";
+import { prepareGuest } from "../qemu/index.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
 import { type LabState, removeState, runningLab, saveState } from "./state.ts";
 
@@ -30,6 +31,7 @@ export async function startLab(options: StartOptions): Promise<LabState> {
       `the lab runs already (process ${present.pid}); end it with: pnpm lab down`,
     );
   await requireSpace();
+  await makeGuest(options);
   const rootless = process.getuid?.() !== 0;
   await rm(logDirectory, { recursive: true, force: true });
   await mkdir(logDirectory, { recursive: true });
@@ -68,6 +70,20 @@ export async function startLab(options: StartOptions): Promise<LabState> {
     wrapper.kill("SIGKILL");
     await removeState();
     throw error;
+  }
+}
+
+/** Here and not inside, where there is no network to fetch a kernel from. */
+async function makeGuest({ onProgress, signal }: StartOptions): Promise<void> {
+  const step = "guest's kernel and initramfs";
+  const began = performance.now();
+  onProgress?.({ event: "started", step });
+  try {
+    const { acceleration } = await prepareGuest(signal && { signal });
+    const milliseconds = Math.round(performance.now() - began);
+    onProgress?.({ event: "finished", step, milliseconds, remark: acceleration });
+  } catch (error) {
+    throw new LabError("StartFailed", messageOf(error), error);
   }
 }
 

@@ -1,0 +1,59 @@
+/**
+ * `node console-main.ts --kubeconfig FILE VM`: connects the terminal with a VM's serial console, until Ctrl-].
+ * Finds the launcher's socket from outside the node: below the directory in which the lab keeps the nodes' own /run.
+ */
+import { createConnection } from "node:net";
+import { parseArgs } from "node:util";
+import { createApiClient, kinds, listAll } from "@fairlead/api";
+import { inNode } from "../first/processes.ts";
+import { consoleSocket } from "../qemu/index.ts";
+import { currentPod } from "./controller/vmi.ts";
+import { defaultRoot, launcherDirectory } from "./launcher-protocol.ts";
+import { labels } from "./names.ts";
+import { parseVmName } from "./vm-name.ts";
+
+const leave = 0x1d;
+
+const { values, positionals } = parseArgs({
+  options: { kubeconfig: { type: "string" } },
+  allowPositionals: true,
+});
+if (!values.kubeconfig || positionals.length !== 1) {
+  process.stderr.write("usage: console-main.ts --kubeconfig FILE VM\n");
+  process.exit(2);
+}
+
+const socket = createConnection(await findConsole(values.kubeconfig, positionals[0]!));
+const { stdin, stdout, stderr } = process;
+stderr.write("connected; Ctrl-] leaves\n");
+if (stdin.isTTY) stdin.setRawMode(true);
+socket.write("\n");
+socket.pipe(stdout);
+stdin.on("data", (keys: Buffer) => {
+  if (keys.includes(leave)) socket.end();
+  else socket.write(keys);
+});
+stdin.on("end", () => socket.end());
+socket.on("error", (error) => stderr.write(`lab: the console does not answer: ${error.message}\n`));
+socket.on("close", () => {
+  if (stdin.isTTY) stdin.setRawMode(false);
+  stderr.write("\n");
+  process.exit();
+});
+
+async function findConsole(kubeconfig: string, vm: string): Promise<string> {
+  const client = createApiClient({ kubeconfig });
+  try {
+    const { namespace, name } = parseVmName(vm);
+    const vmi = await client.get(kinds.VirtualMachineInstance, { namespace, name });
+    const labelSelector = `${labels.createdBy}=${vmi.metadata.uid}`;
+    const pod = currentPod(vmi, (await listAll(client, kinds.Pod, { namespace, labelSelector })).items);
+    if (pod?.spec.nodeName === undefined) throw new Error(`${vm} has no pod on a node yet`);
+    return consoleSocket(inNode(pod.spec.nodeName, launcherDirectory(defaultRoot, pod.metadata.uid!)));
+  } catch (error) {
+    process.stderr.write(`lab: ${error instanceof Error ? error.message : error}\n`);
+    process.exit(1);
+  } finally {
+    await client.close();
+  }
+}
