@@ -13,6 +13,7 @@ import {
 } from "@fairlead/cni";
 import type { AnnouncementListener } from "@fairlead/garp";
 import type { Workloads } from "@fairlead/ipam";
+import type { NetworkNamespace } from "@fairlead/netlink";
 import type { PolicyEngine } from "@fairlead/policy";
 import type { WorkloadRoutes } from "@fairlead/routes";
 import { createPodAnnotator } from "./annotator.ts";
@@ -43,6 +44,8 @@ export interface AgentComponents {
   /** The metrics `routes` works with. */
   readonly priorities?: EndpointRoutesOptions["priorities"];
   readonly listener: AnnouncementListener;
+  /** Namespace of the node, for listening; default: the process's own. */
+  readonly netns?: NetworkNamespace;
   readonly bird: Pick<Bird, "apply">;
   readonly wiring: Wiring;
   readonly attachments: AttachmentStore;
@@ -101,6 +104,7 @@ export function createAgent(components: AgentComponents): Agent {
     }),
     ear: createEar({
       listener: components.listener,
+      netns: components.netns,
       guestMacOf: (attachment) => guestMacOf(view, attachment),
       onProblem: perEndpoint("announcements"),
     }),
@@ -213,7 +217,10 @@ export function createAgent(components: AgentComponents): Agent {
           nodeName,
           policy,
           endpoints: endpoints.list,
-          refresh: endpoints.refresh,
+          refresh(attachment) {
+            endpoints.refresh(attachment);
+            migrations.refresh(attachment);
+          },
           tell: migrations.tell,
           touchBird: birdUpdater.touch,
         }),

@@ -1,9 +1,12 @@
 import type { Attachment } from "@fairlead/cni";
 import type { AnnouncementListener } from "@fairlead/garp";
+import type { NetworkNamespace } from "@fairlead/netlink";
 import type { Ear } from "./migrations.ts";
 
 export interface EarOptions {
   readonly listener: AnnouncementListener;
+  /** Namespace of the node; default: the process's own. */
+  readonly netns?: NetworkNamespace | undefined;
   /** The guest's MAC: an announcement of any other is not its. */
   guestMacOf(attachment: Attachment): string | undefined;
   readonly onProblem: (error: unknown, attachment: Attachment) => void;
@@ -13,7 +16,7 @@ export interface EarOptions {
  * Listens on an endpoint's interface. Without the guest's MAC, or when listening ends early, nothing is heard and the API's word moves
  * the routes: later, but never wrongly.
  */
-export function createEar({ listener, guestMacOf, onProblem }: EarOptions): Ear {
+export function createEar({ listener, netns, guestMacOf, onProblem }: EarOptions): Ear {
   return {
     listen(attachment, onHeard) {
       const abort = new AbortController();
@@ -27,13 +30,21 @@ export function createEar({ listener, guestMacOf, onProblem }: EarOptions): Ear 
       } else {
         const problem = (error: unknown) => onProblem(error, attachment);
         listener
-          .listen({ linkIndex, mac, addresses, signal: abort.signal, onProblem: problem, keepAlive: false })
+          .listen({
+            linkIndex,
+            mac,
+            addresses,
+            signal: abort.signal,
+            onProblem: problem,
+            keepAlive: false,
+            ...(netns && { netns }),
+          })
           .then(onHeard)
           .catch((error) => {
             if (!abort.signal.aborted) problem(error);
           });
       }
-      return { [Symbol.dispose]: () => abort.abort() };
+      return { isCurrent: () => guestMacOf(attachment) === mac, [Symbol.dispose]: () => abort.abort() };
     },
   };
 }

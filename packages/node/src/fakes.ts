@@ -56,7 +56,7 @@ export function createFakeEar(): FakeEar {
     open,
     listen({ hostInterface }, onHeard) {
       open.set(hostInterface, onHeard);
-      return { [Symbol.dispose]: () => void open.delete(hostInterface) };
+      return { isCurrent: () => true, [Symbol.dispose]: () => void open.delete(hostInterface) };
     },
     announce({ hostInterface }) {
       const onHeard = open.get(hostInterface);

@@ -31,7 +31,12 @@ export interface EndpointRoutes {
 
 /** Hears one announcement of the endpoint's guest. `onHeard` is called at most once, and not after disposal. */
 export interface Ear {
-  listen(attachment: Attachment, onHeard: (announcement: Announcement) => void): Disposable;
+  listen(attachment: Attachment, onHeard: (announcement: Announcement) => void): Listening;
+}
+
+export interface Listening extends Disposable {
+  /** False when the guest's MAC turned out to be another one than is listened for. */
+  isCurrent(): boolean;
 }
 
 /** Remembers records across restarts. A cache: what is lost is found again in the kernel and the API. */
@@ -59,7 +64,7 @@ export interface MigrationComponents {
 interface Follower {
   attachment: Attachment;
   record: MigrationRecord;
-  ear?: Disposable;
+  ear?: Listening;
   timer?: Timer;
   /** When the routes were elevated, for `reverted`. */
   elevatedAt?: number;
@@ -70,6 +75,8 @@ export interface Migrations {
   follow(attachment: Attachment, target?: MigrationIdentity): void;
   /** Tells what the API says of the endpoint's guest. */
   tell(attachment: Attachment, input: MigrationInput): void;
+  /** What is known of the endpoint's guest has changed. */
+  refresh(attachment: Attachment): void;
   /** Ends following and removes the routes. */
   drop(attachment: Attachment): void;
   recordOf(attachment: Attachment): MigrationRecord | undefined;
@@ -151,6 +158,12 @@ export function createMigrations(components: MigrationComponents): Migrations {
     components.onState(attachment, record, because);
   }
 
+  function refresh(follower: Follower | undefined): void {
+    if (!follower?.ear || follower.ear.isCurrent()) return;
+    follower.ear[Symbol.dispose]();
+    listen(follower);
+  }
+
   function stop(follower: Follower): void {
     follower.ear?.[Symbol.dispose]();
     follower.timer?.cancel();
@@ -163,7 +176,7 @@ export function createMigrations(components: MigrationComponents): Migrations {
       if (known?.attachment.containerId === attachment.containerId) {
         known.attachment = attachment;
         routes.set(attachment, consequences[known.record.state].routes);
-        return;
+        return refresh(known);
       }
       if (known) stop(known);
       const record = restoreRecord(memory.load(attachment), routes.read(attachment), target, options());
@@ -179,6 +192,7 @@ export function createMigrations(components: MigrationComponents): Migrations {
       const follower = followers.get(keyOf(attachment));
       if (follower) move(follower, input);
     },
+    refresh: (attachment) => refresh(followers.get(keyOf(attachment))),
     drop(attachment) {
       const follower = followers.get(keyOf(attachment));
       if (follower?.attachment.containerId !== attachment.containerId) return;

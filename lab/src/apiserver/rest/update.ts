@@ -42,7 +42,7 @@ export function update(api: Api, call: Call, object: KubeObject, track = trackWr
       `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
     );
   keepSystemFields(object, old);
-  if (call.subresource === "status") restrictToStatus(object, old);
+  if (call.subresource === "status") restrictToStatus(call, object, old);
   else {
     if (resource.hasStatus) keep(object, old, "status");
     resource.strategy.prepareUpdate?.(object, old);
@@ -87,13 +87,19 @@ function keepSystemFields({ metadata }: KubeObject, { metadata: old }: KubeObjec
   if (metadata.finalizers?.length === 0) delete metadata.finalizers;
 }
 
-/** A status write changes status and, for built-in kinds, nothing else; metadata stays except managedFields. */
-function restrictToStatus(object: KubeObject, old: KubeObject): void {
+/** A status write changes the status, of built-in kinds labels and annotations too, and managedFields. */
+function restrictToStatus({ resource }: Call, object: KubeObject, old: KubeObject): void {
   const { status } = object;
-  const { managedFields } = object.metadata;
+  const { managedFields, labels, annotations } = object.metadata;
   for (const field of Object.keys(object)) if (field !== "status") delete object[field];
   Object.assign(object, old, { metadata: { ...old.metadata } });
   if (managedFields) object.metadata.managedFields = managedFields;
+  if (!resource.custom) {
+    if (labels) object.metadata.labels = labels;
+    else delete object.metadata.labels;
+    if (annotations) object.metadata.annotations = annotations;
+    else delete object.metadata.annotations;
+  }
   if (status === undefined) delete object.status;
   else object.status = status;
 }

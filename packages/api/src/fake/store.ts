@@ -173,7 +173,7 @@ export class Store {
       throw conflict(kind, current.metadata, "the object has another UID: it was deleted and created again");
     if (part === "status" && !kind.hasStatus)
       throw new ApiError("NotFound", `${kind.plural} have no status subresource`);
-    const merged: Stored = part === "status" ? { ...clone(current), status: object.status } : object;
+    const merged: Stored = part === "status" ? withStatus(kind, current, object) : object;
     if (part === "object" && kind.hasStatus) merged.status = clone(current.status);
     if (merged.status === undefined) delete merged.status;
     keepServerFields(merged, current);
@@ -248,6 +248,18 @@ export class Store {
   #timestamp(afterSeconds = 0): string {
     return new Date(Math.floor(this.#now() / 1000 + afterSeconds) * 1000).toISOString().replace(".000Z", "Z");
   }
+}
+
+/** As API servers do it: with the status of a built-in kind go its labels and annotations, with that of a custom one nothing. */
+function withStatus(kind: AnyKind, current: Stored, { status, metadata }: Stored): Stored {
+  const merged: Stored = { ...clone(current), status };
+  if (!isCustom(kind)) {
+    for (const field of ["labels", "annotations"] as const) {
+      delete merged.metadata[field];
+      if (metadata[field]) merged.metadata[field] = metadata[field];
+    }
+  }
+  return merged;
 }
 
 type Stored = KubernetesObject & { spec?: Record<string, unknown>; status?: unknown };

@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+import { createApiClient, createClusterView, kinds } from "@fairlead/api";
+import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
+import { Command, Option } from "commander";
+import { pino } from "pino";
+import { createPoolController } from "./pool-controller.ts";
+import { runRounds } from "./rounds.ts";
+
+interface Options {
+  readonly kubeconfig?: string;
+  readonly logLevel: string;
+  /** Seconds an address must look leaked; 0 switches collection off. */
+  readonly leakGrace: number;
+}
+
+function readOptions(argv: readonly string[]): Options {
+  const option = (flags: string, text: string, variable: string) => new Option(flags, text).env(variable);
+  return new Command("fairlead-cluster")
+    .description("The Fairlead controller of one cluster")
+    .addOption(
+      option(
+        "--kubeconfig <file>",
+        "how to reach the API server; default: the service account",
+        "KUBECONFIG",
+      ),
+    )
+    .addOption(option("--log-level <level>", "least level to log", "FAIRLEAD_LOG_LEVEL").default("info"))
+    .addOption(
+      option("--leak-grace <seconds>", "how long an address must look leaked", "FAIRLEAD_LEAK_GRACE")
+        .argParser(Number)
+        .default(15 * 60),
+    )
+    .parse(argv, { from: "user" })
+    .opts<Options>();
+}
+
+async function run(options: Options, signal: AbortSignal): Promise<void> {
+  const log = pino({ level: options.logLevel, base: { component: "fairlead-cluster" } });
+  await using resources = new AsyncDisposableStack();
+  const client = createApiClient(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {});
+  resources.defer(() => client.close());
+  const view = resources.use(
+    createClusterView({ client, kinds: [kinds.Installation, kinds.IPPool], logger: log }),
+  );
+  const ipam = createIpam({ store: createKubernetesStore({ client }), logger: log });
+  await view.synced(signal);
+
+  const controller = createPoolController({ client, view, pools: ipam.pools, log });
+  const pools = resources.use(
+    runRounds({
+      work: () => controller.reconcile(),
+      interval: 60_000,
+      onError: (err) => log.error({ err }, "pools are not as the Installation wants them; trying again"),
+    }),
+  );
+  resources.use(view.subscribe(kinds.Installation, pools.touch, { replay: false }));
+  resources.use(view.subscribe(kinds.IPPool, pools.touch, { replay: false }));
+
+  const graceMs = options.leakGrace * 1000;
+  if (graceMs > 0) {
+    const collector = ipam.collector({ facts: createKubernetesFacts(client), graceMs });
+    resources.use(
+      runRounds({
+        async work() {
+          const report = await collector.scan();
+          if (report.released.length + report.clearedOwners.length + report.problems.length > 0)
+            log.info({ report }, "collected addresses");
+        },
+        interval: graceMs / 2,
+        onError: (err) => log.error({ err }, "leaked addresses could not be collected; trying again"),
+      }),
+    );
+  }
+  log.info("controller started");
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+if (import.meta.main) {
+  const abort = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
+  try {
+    await run(readOptions(process.argv.slice(2)), abort.signal);
+  } catch (error) {
+    if (!abort.signal.aborted) {
+      process.stderr.write(
+        `fairlead-cluster: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env node
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createApiClient, createClusterView } from "@fairlead/api";
+import { createBird } from "@fairlead/bgp";
+import { createLinuxWiring, installMessenger, openAttachmentFiles, serveCni } from "@fairlead/cni";
+import { createAnnouncementListener } from "@fairlead/garp";
+import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
+import { RouteSocket } from "@fairlead/netlink";
+import { createPolicyEngine } from "@fairlead/policy";
+import { createNftablesDataplane } from "@fairlead/policy/nftables";
+import { createWorkloadRoutes } from "@fairlead/routes";
+import { pino } from "pino";
+import { createAgent } from "./agent.ts";
+import { systemClock } from "./clock.ts";
+import { watchedKinds } from "./cluster-watch.ts";
+import { installConflist } from "./conflist-installer.ts";
+import { serveHealth } from "./health-server.ts";
+import { openMigrationFiles } from "./migration-files.ts";
+import { enableForwarding, uplinkMtu } from "./node-settings.ts";
+import { type AgentOptions, readOptions } from "./options.ts";
+import { createSettingsFromView } from "./settings-from-view.ts";
+import { openTimeline } from "./timeline.ts";
+
+/** The real parts on this machine. Runs until the signal; leaves routes and rules in force. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { nodeName, runDir, stateDir } = options;
+  const log = pino({ level: options.logLevel, base: { node: nodeName } });
+  const report = (part: string) => (err: unknown) => log.error({ err, part }, "a problem was met");
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  mkdirSync(runDir, { recursive: true, mode: 0o755 });
+  await using resources = new AsyncDisposableStack();
+
+  // Pods are refused entry by the kernel before anything may reach the API server.
+  const policy = createPolicyEngine({ dataplane: createNftablesDataplane(), nodeName });
+  resources.defer(() => policy.close());
+  enableForwarding(report("ipv6"));
+  if (options.cniBinDir) installMessenger(options.cniBinDir);
+
+  const route = resources.use(RouteSocket.open());
+  const client = createApiClient(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {});
+  resources.defer(() => client.close());
+  const view = resources.use(createClusterView({ client, kinds: watchedKinds, logger: log }));
+  const ipam = createIpam({
+    store: createKubernetesStore({ client }),
+    settings: createSettingsFromView(view),
+    facts: createKubernetesFacts(client),
+    logger: log,
+  });
+  const bird = createBird({
+    controlSocket: join(runDir, "bird.ctl"),
+    configFile: join(stateDir, "bird.conf"),
+  });
+  resources.defer(() => bird.close());
+
+  const agent = resources.use(
+    createAgent({
+      nodeName,
+      client,
+      view,
+      workloads: ipam.workloads,
+      policy,
+      routes: createWorkloadRoutes({ route, onError: report("routes") }),
+      listener: createAnnouncementListener(),
+      bird,
+      wiring: resources.use(createLinuxWiring()),
+      attachments: openAttachmentFiles(join(stateDir, "attachments"), (file, err) =>
+        log.error({ file, err }, "unreadable file put aside"),
+      ),
+      memory: openMigrationFiles(join(stateDir, "migrations"), (file, err) =>
+        log.warn({ file, err }, "migration file"),
+      ),
+      timeline: resources.use(openTimeline(join(runDir, "events.jsonl"), report("timeline"))),
+      clock: systemClock,
+      log,
+      readMtu: () => uplinkMtu(route),
+    }),
+  );
+  const health = resources.use(
+    await serveHealth({
+      port: options.healthPort,
+      host: options.healthHost,
+      registry: agent.metrics.registry,
+      complaints: agent.complaints,
+    }),
+  );
+  resources.use(
+    await serveCni({ cni: agent.cni, socketPath: join(runDir, "cni.sock"), onError: report("cni") }),
+  );
+  log.info({ healthPort: health.port }, "agent is starting");
+  await agent.start(signal);
+  const { cniConfDir: confDir, cniBinDir: binDir } = options;
+  if (confDir) resources.use(installConflist({ view, confDir, binDir, onError: report("conflist") }));
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  log.info("agent is stopping; routes and rules stay in force");
+}
+
+if (import.meta.main) {
+  const abort = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
+  try {
+    await runAgent(readOptions(process.argv.slice(2)), abort.signal);
+  } catch (error) {
+    if (!abort.signal.aborted) {
+      process.stderr.write(
+        `fairlead-node: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
+      process.exitCode = 1;
+    }
+  }
+}
