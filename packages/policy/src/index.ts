@@ -4,5 +4,7 @@ export type { Dataplane, DataplaneHealth, Receipt } from "./dataplane.ts";
 export type { EndpointState, LocalEndpoint, NamedPort } from "./endpoint.ts";
 export type { EngineHealth, ObjectRef, PolicyEngine, PolicyKind, PolicyObject, Problem } from "./engine.ts";
 export { PolicyError, type PolicyErrorCode } from "./error.ts";
+export { followCluster, policyKinds } from "./follow.ts";
+export { podPorts } from "./objects.ts";
 export type { Action, Explanation, Packet, Protocol, Step } from "./packet.ts";
 export { defaultSettings, type FailsafePort, type PolicySettings } from "./settings.ts";

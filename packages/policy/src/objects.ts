@@ -3,6 +3,7 @@ import {
   describeProblems,
   type EndpointSlice,
   type GlobalNetworkSet,
+  type IPPool,
   type KubernetesNetworkPolicy,
   type KubernetesObject,
   kinds,
@@ -159,6 +160,18 @@ const handlers: Partial<Record<PolicyKind, Handler>> = {
       else calculator.upsertSource(source);
     },
     remove: (calculator, ref) => calculator.removeSource(keyOf("Pod", ref)),
+  },
+  IPPool: {
+    upsert(calculator, object) {
+      const { metadata, spec } = object as IPPool;
+      // Addresses of services alone are no destination inside.
+      const inside = spec.allowedUses.some((use) => use !== "LoadBalancer");
+      calculator.setPool(
+        metadata.name,
+        inside ? { cidr: spec.cidr, natOutgoing: spec.natOutgoing } : undefined,
+      );
+    },
+    remove: (calculator, { name }) => calculator.setPool(name, undefined),
   },
   EndpointSlice: {
     upsert: (calculator, object) => calculator.upsertSource(sliceSource(object as EndpointSlice)),

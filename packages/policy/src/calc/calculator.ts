@@ -2,6 +2,7 @@ import { compileSelector, type LabelPredicate } from "@fairlead/api";
 import type { LocalEndpoint } from "../endpoint.ts";
 import { labelKeys } from "../model/member-set.ts";
 import type { MemberSet, PolicyModel, TierModel } from "../model/policy.ts";
+import type { NatPool } from "../render/nat.ts";
 import type { AppliedTier } from "./evaluate.ts";
 import { effectiveLabels, type LabelParents } from "./labels.ts";
 import { MemberSets, type MemberSource } from "./member-sets.ts";
@@ -50,6 +51,8 @@ export class Calculator {
   readonly #serviceAccounts = new Map<string, Labels>();
   readonly #sources = new Map<string, CalculatorSource>();
   readonly #sourcesIn = new Map<string, Set<string>>();
+  readonly #pools = new Map<string, NatPool>();
+  #poolsChanged = false;
   #dirtyEndpoints = new Set<string>();
   #dirtyPolicies = new Set<string>();
 
@@ -130,6 +133,19 @@ export class Calculator {
     this.#leaveNamespace(id);
     this.#sources.delete(id);
     this.sets.remove(id);
+  }
+
+  setPool(name: string, pool: NatPool | undefined): void {
+    if (pool === undefined) this.#pools.delete(name);
+    else this.#pools.set(name, pool);
+    this.#poolsChanged = true;
+  }
+
+  /** All pools, when one of them changed since the last call. */
+  takePools(): Iterable<NatPool> | undefined {
+    if (!this.#poolsChanged) return undefined;
+    this.#poolsChanged = false;
+    return this.#pools.values();
   }
 
   upsertEndpoint(endpoint: LocalEndpoint): void {

@@ -2,16 +2,20 @@ import type { LocalEndpoint } from "../endpoint.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
 import { bounds } from "../ruleset/network.ts";
 import type { Element, Rule, TableName } from "../ruleset/ruleset.ts";
-import { accept, conntrack, drop } from "../ruleset/statement.ts";
+import { accept, conntrack, drop, goto } from "../ruleset/statement.ts";
 import { address, concatenation, familyOf, interfaceName, mac } from "../ruleset/value.ts";
 import type { PolicySettings } from "../settings.ts";
-import { comment, fromEndpoint, sets, toEndpoint } from "./names.ts";
+import { comment, fromEndpoint, hashed, sets, toEndpoint } from "./names.ts";
+import { firstReply, midstream } from "./reply.ts";
 
 /** Rules of one endpoint in the two directions, as policy makes them. */
 export interface EndpointPolicy {
   readonly egress: readonly Rule[];
   readonly ingress: readonly Rule[];
 }
+
+/** Chain that holds the ordinary judgement of an arriving endpoint, after its answers have been looked at. */
+export const regularChain = (endpointChain: string): string => hashed("regular", endpointChain);
 
 /** What an endpoint is in the kernel besides its chains: elements, by table and set. */
 type Membership = readonly (readonly [table: TableName, set: string, element: Element])[];
@@ -29,16 +33,16 @@ export function renderEndpoint(
   for (const [table, set, element] of wanted) editor.putElement(table, set, element);
   const note = comment(`${endpoint.pod.namespace}/${endpoint.pod.name}`);
   const name = endpoint.interfaceName;
-  editor.putChain("main", {
-    name: fromEndpoint(name),
-    comment: note,
-    rules: framed(endpoint, policy.egress, settings),
-  });
-  editor.putChain("main", {
-    name: toEndpoint(name),
-    comment: note,
-    rules: framed(endpoint, policy.ingress, settings),
-  });
+  const directions = [
+    [fromEndpoint(name), policy.egress],
+    [toEndpoint(name), policy.ingress],
+  ] as const;
+  for (const [chain, rules] of directions) {
+    editor.putChain("main", { name: chain, comment: note, rules: framed(chain, endpoint, rules, settings) });
+    if (endpoint.state === "arriving") {
+      editor.putChain("main", { name: regularChain(chain), comment: note, rules: [...rules, [drop]] });
+    } else editor.dropChain("main", regularChain(chain));
+  }
 }
 
 export function removeEndpoint(
@@ -49,15 +53,29 @@ export function removeEndpoint(
   for (const [table, set, element] of membership(endpoint, settings)) editor.dropElement(table, set, element);
   editor.dropChain("main", fromEndpoint(endpoint.interfaceName));
   editor.dropChain("main", toEndpoint(endpoint.interfaceName));
+  for (const chain of [fromEndpoint(endpoint.interfaceName), toEndpoint(endpoint.interfaceName)]) {
+    editor.dropChain("main", regularChain(chain));
+  }
 }
 
 /** Conntrack first: an accepted connection stays accepted when policy changes, in both directions. */
-function framed(endpoint: LocalEndpoint, rules: readonly Rule[], settings: PolicySettings): Rule[] {
+function framed(
+  chain: string,
+  endpoint: LocalEndpoint,
+  rules: readonly Rule[],
+  settings: PolicySettings,
+): Rule[] {
   if (endpoint.state === "down") return [[drop]];
-  const judgeInvalid = endpoint.state === "arriving" || settings.disableConntrackInvalidCheck;
+  if (endpoint.state === "arriving") {
+    return [
+      [conntrack("established", "related"), accept],
+      [...midstream, goto(firstReply(chain))],
+      [goto(regularChain(chain))],
+    ];
+  }
   return [
     [conntrack("established", "related"), accept],
-    ...(judgeInvalid ? [] : [[conntrack("invalid"), drop]]),
+    ...(settings.disableConntrackInvalidCheck ? [] : [[conntrack("invalid"), drop]]),
     ...rules,
     [drop],
   ];

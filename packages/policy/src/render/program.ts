@@ -6,9 +6,11 @@ import type { Element, NftSet, Rule } from "../ruleset/ruleset.ts";
 import { accept } from "../ruleset/statement.ts";
 import type { PolicySettings } from "../settings.ts";
 import { renderBase } from "./base.ts";
-import { removeEndpoint, renderEndpoint } from "./endpoint.ts";
+import { regularChain, removeEndpoint, renderEndpoint } from "./endpoint.ts";
 import { KernelSets } from "./kernel-sets.ts";
 import { fromEndpoint, toEndpoint } from "./names.ts";
+import { renderNat, renderPools } from "./nat.ts";
+import { renderReply } from "./reply.ts";
 import type { RuleSets } from "./rule.ts";
 import { policyChain, renderPolicy, renderTiers } from "./tier.ts";
 
@@ -26,7 +28,8 @@ export class PolicyProgram {
   readonly #settings: PolicySettings;
   readonly #kernelSets: KernelSets;
   readonly #endpoints = new Map<string, LocalEndpoint>();
-  /** Tier chains of each endpoint. */
+  readonly #arriving = new Set<string>();
+  /** Tier and answer chains of each endpoint. */
   readonly #tierChains = new Map<string, readonly string[]>();
   readonly #constants = new Map<string, ConstantSet>();
   /** Constant sets of each chain. */
@@ -45,6 +48,7 @@ export class PolicyProgram {
 
   base(): void {
     renderBase(this.#editor, this.#settings);
+    renderNat(this.#editor, this.#settings);
   }
 
   /** Everything that changed since the last call. */
@@ -56,8 +60,13 @@ export class PolicyProgram {
       const reshaped = this.#kernelSets.update(change, this.#calculator.sets);
       if (reshaped) for (const user of this.#users.get(change.set.key) ?? []) dirty.add(user);
     }
+    const pools = this.#calculator.takePools();
+    if (pools !== undefined) renderPools(this.#editor, pools);
     for (const key of dirty) this.#writePolicy(key);
-    for (const id of endpoints) this.#writeEndpoint(id);
+    const touched = new Set(endpoints);
+    // Endpoints that have just arrived carry copies of their policies' rules.
+    if (dirty.size > 0) for (const id of this.#arriving) touched.add(id);
+    for (const id of touched) this.#writeEndpoint(id);
     for (const set of dropped) this.#kernelSets.drop(set);
     for (const { set, users } of this.#constants.values())
       if (users.size === 0) this.#forgetConstant(set.name);
@@ -91,15 +100,18 @@ export class PolicyProgram {
 
   #writeChain(name: string, render: (sets: RuleSets) => ReturnType<typeof renderPolicy>): void {
     const used = new Set<string>();
-    const sets: RuleSets = {
+    this.#editor.putChain("main", render(this.#ruleSets(used)));
+    this.#useConstants(name, used);
+  }
+
+  #ruleSets(used: Set<string>): RuleSets {
+    return {
       constant: (set, elements) => {
         used.add(set.name);
         this.#addConstant(set, elements);
       },
       hasNets: (set) => this.#kernelSets.hasNets(set),
     };
-    this.#editor.putChain("main", render(sets));
-    this.#useConstants(name, used);
   }
 
   #addConstant(set: NftSet, elements: readonly Element[]): void {
@@ -131,19 +143,38 @@ export class PolicyProgram {
       removeEndpoint(this.#editor, before, this.#settings);
       this.#endpoints.delete(id);
     }
-    if (now !== undefined) {
+    if (now === undefined) this.#arriving.delete(id);
+    else {
       const rules = {
         egress: this.#tiers(id, fromEndpoint(now.interfaceName), "egress", chains),
         ingress: this.#tiers(id, toEndpoint(now.interfaceName), "ingress", chains),
       };
+      if (now.state === "arriving") {
+        this.#arriving.add(id);
+        this.#replies(id, fromEndpoint(now.interfaceName), "ingress", chains);
+        this.#replies(id, toEndpoint(now.interfaceName), "egress", chains);
+      } else this.#arriving.delete(id);
       renderEndpoint(this.#editor, now, rules, this.#settings, this.#endpoints.get(id));
       this.#endpoints.set(id, now);
     }
     for (const name of this.#tierChains.get(id) ?? []) {
-      if (!chains.includes(name)) this.#editor.dropChain("main", name);
+      if (chains.includes(name)) continue;
+      this.#editor.dropChain("main", name);
+      this.#useConstants(name, new Set());
     }
     if (chains.length > 0) this.#tierChains.set(id, chains);
     else this.#tierChains.delete(id);
+  }
+
+  #replies(id: string, chain: string, direction: Direction, own: string[]): void {
+    const used = new Map<string, Set<string>>();
+    const tiers = this.#calculator.tiersOf(id, direction);
+    const sets = (name: string) => this.#ruleSets(used.get(name) ?? put(used, name, new Set()));
+    for (const each of renderReply(chain, tiers, direction, sets, this.#settings, regularChain(chain))) {
+      this.#editor.putChain("main", each);
+      this.#useConstants(each.name, used.get(each.name) ?? new Set());
+      own.push(each.name);
+    }
   }
 
   /** After all tiers have passed, or none applied, the namespace's profile allows. */
@@ -156,4 +187,9 @@ export class PolicyProgram {
     }
     return [...rules, [accept]];
   }
+}
+
+function put<K, V>(map: Map<K, V>, key: K, value: V): V {
+  map.set(key, value);
+  return value;
 }

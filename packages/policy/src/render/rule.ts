@@ -38,7 +38,7 @@ const sourceSide: Side = { address: { 4: "ip saddr", 6: "ip6 saddr" }, port: "sp
 const destinationSide: Side = { address: { 4: "ip daddr", 6: "ip6 daddr" }, port: "dport" };
 
 /** Ways to satisfy one condition; each is a list of statements that must all match. */
-type Alternatives = readonly (readonly Statement[])[];
+export type Alternatives = readonly (readonly Statement[])[];
 
 const always: Alternatives = [[]];
 const never: Alternatives = [];
@@ -46,6 +46,11 @@ const never: Alternatives = [];
 /** The rules that do in the kernel what `ruleMatches` decides, followed by the rule's action. */
 export function renderRule(rule: RuleModel, sets: RuleSets, options: RenderOptions): Rule[] {
   const actions = actionStatements(rule, options.settings);
+  return renderMatches(rule, sets, options).map((matches): Rule => [...matches, ...actions]);
+}
+
+/** The conditions of a rule without its action: every way to satisfy them. */
+export function renderMatches(rule: RuleModel, sets: RuleSets, options: RenderOptions): Alternatives {
   return familiesOf(rule).flatMap((family) => {
     const conditions = [
       ...(family === undefined ? [] : [[[family === 4 ? ipv4 : ipv6]]]),
@@ -54,7 +59,7 @@ export function renderRule(rule: RuleModel, sets: RuleSets, options: RenderOptio
       peer(rule.source, options.reverse ? destinationSide : sourceSide, family, sets, false),
       peer(rule.destination, options.reverse ? sourceSide : destinationSide, family, sets, true),
     ];
-    return combine(conditions).map((matches): Rule => [...matches, ...actions]);
+    return combine(conditions);
   });
 }
 
