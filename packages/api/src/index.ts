@@ -3,6 +3,7 @@ export * from "./core/index.ts";
 export { crdOf, ownCrds } from "./crd.ts";
 export * from "./create-client.ts";
 export * from "./error.ts";
+export { parseJson, stringifyJson } from "./json.ts";
 export * from "./kind.ts";
 export * from "./kinds.ts";
 export * from "./kubevirt/index.ts";

@@ -2,7 +2,7 @@
  * JSON with 64-bit integers. A block's sequence number counts nanoseconds since 1970: beyond 2^53 a double rounds, and a
  * counter that rounds stops counting. Such integers become bigint, all others stay numbers.
  */
-const mayHoldLargeInteger = /[:[,]\s*-?\d{16,}/;
+const mayHoldLargeInteger = /(?:^|[:[,])\s*-?\d{16,}/;
 
 /** V8 gives the reviver the digits as they stood; TypeScript's library does not know yet. */
 interface SourceContext {
