@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { capabilityAdvice } from "./advice.ts";
 import { type BpfInstruction, encodeProgram } from "./bpf.ts";
 import { monotonicNow } from "./clock.ts";
 import { systemError } from "./errno.ts";
@@ -77,6 +78,9 @@ const ENODEV = 19;
 const ENETDOWN = 100;
 const CLOCK_REALTIME = 0;
 
+/** Frames per wake-up, so that a flood leaves the event loop its turn; the rest wakes again. */
+const MOST_AT_ONCE = 64;
+
 /** PACKET_HOST and so on (linux/if_packet.h). */
 const directions: readonly PacketDirection[] = ["host", "broadcast", "multicast", "otherhost", "outgoing"];
 
@@ -92,7 +96,9 @@ class KernelPacketSocket implements PacketSocket {
     this.#header = new MessageHeader(20, options.snapLength ?? 2048);
     // Protocol 0: hears nothing until it is bound.
     this.#fd = libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (this.#fd < 0) throw this.#error("open", "Opening a packet socket needs CAP_NET_RAW");
+    if (this.#fd < 0) {
+      throw this.#error("open", capabilityAdvice("CAP_NET_RAW"));
+    }
     try {
       // Only these options may be missing; without them a filter sees outgoing frames, or a frame's time is when it was read.
       if (options.ignoreOutgoing !== false) this.#option(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
@@ -208,7 +214,8 @@ class KernelPacketSocket implements PacketSocket {
 
   #drain(onFrame: FrameHandlers["onFrame"], onError: FrameHandlers["onError"]): void {
     const listening = this.#listening;
-    while (this.#listening !== undefined && this.#listening === listening) {
+    for (let read = 0; read < MOST_AT_ONCE; read++) {
+      if (this.#listening === undefined || this.#listening !== listening) return;
       let frame: Frame | undefined;
       try {
         frame = this.receive();

@@ -45,9 +45,12 @@ export function subscribeRoutes(
   return { close, [Symbol.dispose]: close };
 }
 
-/** Everything that waits. What was lost or cannot be read becomes one `resync` each time. */
+/** Datagrams per wake-up, so that a flood leaves the event loop its turn; the rest wakes again. */
+const MOST_AT_ONCE = 256;
+
+/** What waits. What was lost or cannot be read becomes one `resync` each time. */
 function drain(socket: NetlinkSocket, deliver: (event: RouteEvent) => void, isOpen: () => boolean): void {
-  while (isOpen()) {
+  for (let read = 0; read < MOST_AT_ONCE && isOpen(); read++) {
     const at = monotonicNow();
     let events: RouteEvent[];
     try {
