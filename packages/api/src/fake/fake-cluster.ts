@@ -42,6 +42,12 @@ export class FakeCluster {
     this.#missing.delete(kind.plural);
   }
 
+  /** Removes a kind from what is served, as a restarting server seems to do. Its objects stay. */
+  unserve(kind: KindNames): void {
+    this.#missing.add(kind.plural);
+    this.disconnect();
+  }
+
   /** While down every call and every watch fails with `Unavailable`. */
   setDown(isDown: boolean): void {
     this.#isDown = isDown;

@@ -216,6 +216,22 @@ describe("what a view survives", () => {
     expect(state()).toBe("synced");
   });
 
+  test("a kind that is denied for a moment: nothing is forgotten; denied for a minute, everything is", async () => {
+    let now = 0;
+    await create("a");
+    await open({ now: () => now, random: () => -0.499 }).synced();
+    cluster.unserve(kinds.ConfigMap);
+    await until(() => expect(view.health().sources[0]?.error).toMatchObject({ code: "NotFound" }));
+    now = 59_000;
+    expect(state()).toBe("retrying");
+    expect(names()).toEqual(["a"]);
+    now = 60_000;
+    await until(() => expect(state()).toBe("missing"));
+    expect(names()).toEqual([]);
+    cluster.serve(kinds.ConfigMap);
+    await until(() => expect(names()).toEqual(["a"]));
+  });
+
   test("closing while it waits", async () => {
     cluster.setDown(true);
     open();

@@ -11,6 +11,8 @@ export const backoff = {
   lastMs: 10_000,
   /** While the server does not know the kind. */
   missingMs: 2_000,
+  /** A restarting server may deny custom kinds for a moment: what we know of them is kept for so long. */
+  forgetMs: 60_000,
 } as const;
 
 export interface InformerOptions {
@@ -33,6 +35,8 @@ export class Informer {
   #error: Error | undefined;
   #lists = 0;
   #failures = 0;
+  /** Since when the server denies the kind. */
+  #missingSince: number | undefined;
   /** Where to resume; undefined when a list is needed. */
   #revision: string | undefined;
 
@@ -114,7 +118,7 @@ export class Informer {
     }
     const { logger } = this.#options;
     const fields = { kind: this.source.kind.kind, err: error };
-    if (isApiError(error, "NotFound")) {
+    if (isApiError(error, "NotFound") && this.#isMissing()) {
       // What was there went with the kind.
       this.#revision = undefined;
       this.collection.replaceAll([]);
@@ -124,12 +128,22 @@ export class Informer {
     }
     if (this.#state !== "retrying") logger.warn(fields, "cannot watch; what was read before still answers");
     this.#enter("retrying", error);
+    if (isApiError(error, "NotFound")) return backoff.missingMs;
+    this.#missingSince = undefined;
     this.#failures += 1;
     const asked = (isApiError(error) ? (error.retryAfterSeconds ?? 0) : 0) * 1000;
     return Math.max(asked, Math.min(backoff.lastMs, backoff.firstMs * 2 ** (this.#failures - 1)));
   }
 
+  /** Believed at once if we know no object of the kind, and only after a while if we do. */
+  #isMissing(): boolean {
+    const now = this.#options.now();
+    this.#missingSince ??= now;
+    return this.collection.size === 0 || now - this.#missingSince >= backoff.forgetMs;
+  }
+
   #enter(state: SourceState, error?: Error): void {
+    if (state === "synced") this.#missingSince = undefined;
     if (this.#state !== state) this.#since = this.#options.now();
     if (state === "synced" && this.#state !== "synced")
       this.#options.logger.info({ kind: this.source.kind.kind, objects: this.collection.size }, "watching");
