@@ -25,7 +25,13 @@ export type PolicyKind =
 
 /** A Kubernetes object as it comes from the API server; the engine validates before it believes. */
 export interface PolicyObject {
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: unknown;
+  readonly status?: unknown;
 }
 
 export interface ObjectRef {

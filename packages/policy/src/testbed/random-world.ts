@@ -264,7 +264,7 @@ export const anyPolicy: fc.Arbitrary<RandomPolicy> = fc.oneof(kubernetesPolicy, 
 export function toObject(policy: RandomPolicy, index: number): PolicyObject {
   const { namespace } = policy;
   const name = `p${index}`;
-  return { metadata: namespace === undefined ? { name } : { name, namespace }, ...{ spec: policy.spec } };
+  return { metadata: namespace === undefined ? { name } : { name, namespace }, spec: policy.spec };
 }
 
 /** Where a packet goes: positions in `inhabitants` and, after them, `outsiders`; at least one is local. */

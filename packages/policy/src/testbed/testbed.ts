@@ -14,6 +14,8 @@ export interface TestWorkload {
   readonly ipv6: string;
   /** The workload's end of its link. */
   readonly wire: Wire;
+  /** Index of that end, in the far namespace. */
+  readonly linkIndex: number;
   /** The node's end, past the firewall. */
   readonly near: Wire;
 }
@@ -24,7 +26,7 @@ export interface TestWorkload {
  */
 export class Testbed implements Disposable {
   readonly node = NetworkNamespace.create();
-  readonly #far = NetworkNamespace.create();
+  readonly far = NetworkNamespace.create();
   readonly #nodeNet: RouteSocket;
   readonly #farNet: RouteSocket;
   readonly #wires: Wire[] = [];
@@ -34,13 +36,13 @@ export class Testbed implements Disposable {
 
   constructor() {
     this.#nodeNet = RouteSocket.open({ netns: this.node });
-    this.#farNet = RouteSocket.open({ netns: this.#far });
+    this.#farNet = RouteSocket.open({ netns: this.far });
     this.#nodeNet.links.set("lo", { up: true });
     for (const name of ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"]) {
       writeSysctl(name.split("/"), "1", { netns: this.node });
     }
     writeSysctl(["ipv6", "conf", "default", "accept_dad"], "0", { netns: this.node });
-    writeSysctl(["ipv6", "conf", "default", "disable_ipv6"], "1", { netns: this.#far });
+    writeSysctl(["ipv6", "conf", "default", "disable_ipv6"], "1", { netns: this.far });
     this.uplink = this.#link("uplink", "192.0.2.7", "2001:db8::7");
     const linkIndex = this.#nodeNet.links.get("uplink")?.index ?? 0;
     this.#nodeNet.addresses.add({ linkIndex, address: "192.0.2.1/32", noPrefixRoute: true });
@@ -73,7 +75,7 @@ export class Testbed implements Disposable {
     this.#nodeNet.close();
     this.#farNet.close();
     this.node.close();
-    this.#far.close();
+    this.far.close();
   }
 
   #link(name: string, ipv4: string, ipv6: string, changes: Partial<LocalEndpoint> = {}): TestWorkload {
@@ -85,7 +87,7 @@ export class Testbed implements Disposable {
       name,
       address: hostMac,
       up: true,
-      peer: { name: farName, address: mac, up: true, netns: this.#far },
+      peer: { name: farName, address: mac, up: true, netns: this.far },
     });
     for (const address of [ipv4, ipv6]) {
       this.#nodeNet.routes.replace({
@@ -94,7 +96,8 @@ export class Testbed implements Disposable {
       });
       this.#nodeNet.neighbours.replace({ linkIndex: near.index, address, mac });
     }
-    const wire = new Wire(this.#far, this.#farNet.links.get(farName)?.index ?? 0);
+    const linkIndex = this.#farNet.links.get(farName)?.index ?? 0;
+    const wire = new Wire(this.far, linkIndex);
     const nearWire = new Wire(this.node, near.index);
     const endpoint: LocalEndpoint = {
       id: `k8s/default.pod-${number}/eth0`,
@@ -107,13 +110,13 @@ export class Testbed implements Disposable {
       ...changes,
     };
     this.#wires.push(wire, nearWire);
-    return { endpoint, mac, ipv4, ipv6, wire, near: nearWire };
+    return { endpoint, mac, ipv4, ipv6, wire, linkIndex, near: nearWire };
   }
 }
 
 /** A frame from a workload to wherever, through the node. */
 export function frameFrom(
-  sender: TestWorkload,
+  sender: Pick<TestWorkload, "mac">,
   packet: Omit<FrameSpec, "sourceMac" | "destinationMac">,
 ): Buffer {
   return buildFrame({ sourceMac: sender.mac, destinationMac: hostMac, ...packet });
