@@ -27,6 +27,12 @@ export function apiServer(topology: Topology): ProcessSpec {
 export function controlPlane(): ProcessSpec[] {
   return [
     {
+      // Garbage collection, namespaces, scheduling: what kube-controller-manager and kube-scheduler do, with their rights.
+      name: "controllers",
+      ...program("lab/src/controllers/main.ts", "--kubeconfig", inside.adminKubeconfig),
+      after: inside.adminKubeconfig,
+    },
+    {
       name: "virt-controller",
       ...program("lab/src/kubevirt/controller-main.ts", "--kubeconfig", kubeconfigOf("virt-controller")),
       after: kubeconfigOf("virt-controller"),

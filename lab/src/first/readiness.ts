@@ -6,7 +6,7 @@ import type { LabNode } from "./nodes.ts";
 import { inside } from "./paths.ts";
 
 /** Waits until every worker's Node object says that it is ready. @throws LabError `StartFailed` naming those that are not */
-export async function untilNodesReady(workers: readonly LabNode[], patience = 30_000): Promise<void> {
+export async function untilNodesReady(workers: readonly LabNode[], patience = 90_000): Promise<void> {
   const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
   try {
     await repeat(patience, async () => {
@@ -28,7 +28,7 @@ export async function untilNodesReady(workers: readonly LabNode[], patience = 30
 }
 
 /** Waits until every worker's BGP sessions stand, both families. */
-export async function untilSessionsStand(workers: readonly LabNode[], patience = 30_000): Promise<void> {
+export async function untilSessionsStand(workers: readonly LabNode[], patience = 90_000): Promise<void> {
   for (const worker of workers) {
     const root = `/proc/${worker.holder.pid}/root`;
     const bird = createBird({

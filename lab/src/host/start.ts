@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { LabError, type LabErrorCode, messageOf } from "../error.ts";
-import { logDirectory, workspace } from "../first/paths.ts";
+import { logDirectory, outDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
 import { startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
@@ -58,7 +58,8 @@ export async function startLab(options: StartOptions): Promise<LabState> {
     {
       stdio: ["ignore", log, log, "pipe"],
       detached: true,
-      env: { ...process.env, PATH: searchPath },
+      // A dozen programs of one source tree: what one has compiled the next one reads.
+      env: { NODE_COMPILE_CACHE: join(outDirectory, "compile-cache"), ...process.env, PATH: searchPath },
       cwd: "/",
     },
   );

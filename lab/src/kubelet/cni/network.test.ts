@@ -221,6 +221,15 @@ describe("DEL", () => {
     for (const call of plugins.takeCalls()) expect(call.config).not.toHaveProperty("prevResult");
   });
 
+  it("succeeds without the plug-in when ADD never did, and insists on it when it did", async () => {
+    await network.del(list(), request);
+    plugins.install("calico", { ADD: { stdout: result } });
+    plugins.install("portmap", { ADD: { stdout: tuned } });
+    await network.add(list(), request);
+    rmSync(join(plugins.directory, "calico"));
+    expect((await errorOf(network.del(list(), request))).code).toBe("NotFound");
+  });
+
   it("keeps the result when a plug-in fails, so that the next try has it", async () => {
     plugins.install("calico", {
       ADD: { stdout: result },

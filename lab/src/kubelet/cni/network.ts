@@ -56,13 +56,17 @@ export class CniNetwork {
     checkNames(request);
     const cached = await this.#cache.get(list.name, request.containerId, request.ifName);
     const previous = isAtLeast(list.cniVersion, "0.4.0") ? cached?.result : undefined;
-    for (const plugin of [...list.plugins].reverse())
-      await runPlugin(
-        this.#runner,
-        plugin.type,
-        invocation("DEL", request),
-        configFor(list, plugin, request, previous && asVersion(previous, list.cniVersion)),
-      );
+    for (const plugin of [...list.plugins].reverse()) {
+      const config = configFor(list, plugin, request, previous && asVersion(previous, list.cniVersion));
+      try {
+        await runPlugin(this.#runner, plugin.type, invocation("DEL", request), config);
+      } catch (error) {
+        // A plug-in that was never installed has nothing to take back from an ADD that never succeeded.
+        const neverRan =
+          error instanceof CniRuntimeError && error.code === "NotFound" && cached === undefined;
+        if (!neverRan) throw error;
+      }
+    }
     await this.#cache.remove(list.name, request.containerId, request.ifName);
   }
 
