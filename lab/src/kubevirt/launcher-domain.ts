@@ -7,8 +7,6 @@ import {
   migrate,
   monotonicNow,
   receive,
-  received,
-  resume,
   startMachine,
 } from "../qemu/index.ts";
 import { binding } from "./bridge-binding.ts";
@@ -40,7 +38,7 @@ export interface LauncherOptions {
   readonly onExit: () => void;
 }
 
-/** Milliseconds the memory may take to arrive after the source says it has sent all. */
+/** Milliseconds the target may take to run the guest after the source has sent everything. */
 const arrivalDeadline = 30_000;
 /** How often KubeVirt's launcher asks libvirt whether the incoming job is over, milliseconds. */
 const jobPoll = 100;
@@ -87,22 +85,18 @@ export class LauncherDomain implements LauncherMethods {
     };
     if (this.#control) return sockets;
     this.#migration = { uid, role: "target" };
+    let arrived: Promise<void> | undefined;
     const methods: TargetMethods = {
       begin: async ({ domain }) => {
         await this.#serveDhcp(network, faults.dhcpForgetsGuestMac ? network.mac : domain.mac);
         await this.#run(domain, true);
-        await receive(this.#machine!.qmp, `unix:${sockets.memory}`);
+        const { resumed } = await receive(this.#machine!.qmp, `unix:${sockets.memory}`);
+        arrived = resumed.then((at) => this.#arrive(uid, at));
+        arrived.catch(() => {});
         this.#become("incoming");
       },
       finish: async () => {
-        const signal = AbortSignal.timeout(arrivalDeadline);
-        await received(this.#machine!.qmp, signal);
-        const resumedAt = await resume(this.#machine!.qmp, signal);
-        this.#options.journal("resumed", resumedAt, { migration: uid });
-        this.#migration = { uid, role: "target", readyTimestamp: timestamp() };
-        this.#become("running");
-        void this.#endIncomingJob();
-        return { resumedAt: String(resumedAt) };
+        await arrived;
       },
       cancel: async () => {
         await this.#machine?.kill();
@@ -168,10 +162,12 @@ export class LauncherDomain implements LauncherMethods {
           onCopying: () => {
             if (faults.killTargetDuringCopy) void target.call("cancel", {}).catch(() => {});
           },
-          beforeSwitchover: async () => {
-            if (faults.stretchPauseMs) await delay(faults.stretchPauseMs);
-            if (faults.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
-          },
+          ...((faults.stretchPauseMs || faults.abortAfterStop) && {
+            beforeSwitchover: async () => {
+              await delay(faults.stretchPauseMs ?? 0);
+              if (faults.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
+            },
+          }),
         });
         journal("migration-started", result.startedAt);
         journal("stopped", result.stoppedAt);
@@ -198,6 +194,13 @@ export class LauncherDomain implements LauncherMethods {
       this.#migration = { ...this.#migration!, endTimestamp: timestamp(), failed: true, reason };
       this.#changed();
     }
+  }
+
+  #arrive(uid: string, resumedAt: bigint): void {
+    this.#options.journal("resumed", resumedAt, { migration: uid });
+    this.#migration = { uid, role: "target", readyTimestamp: timestamp() };
+    this.#become("running");
+    void this.#endIncomingJob();
   }
 
   /** libvirt's job outlives the guest's arrival by a moment; KubeVirt waits for its end by asking. */

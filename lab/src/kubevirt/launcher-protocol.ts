@@ -65,8 +65,8 @@ export interface TargetSockets {
 export interface TargetMethods {
   /** Start the incoming QEMU for this domain. */
   begin(params: { domain: Domain }): Promise<void>;
-  /** All memory was sent: run. Answers with CLOCK_MONOTONIC nanoseconds of the RESUME, as text. */
-  finish(params: Record<string, never>): Promise<{ resumedAt: string }>;
+  /** All memory was sent. Answers once the guest runs here, and refuses if it never will. */
+  finish(params: Record<string, never>): Promise<void>;
   /** The migration is off: end the incoming QEMU. */
   cancel(params: Record<string, never>): Promise<void>;
 }

@@ -15,8 +15,6 @@ export {
   type MigrationResult,
   migrate,
   receive,
-  received,
-  resume,
 } from "./migration.ts";
 export { defaultCache, prepareGuest } from "./prepare.ts";
 export { QmpClient, type QmpEvent } from "./qmp.ts";

@@ -42,13 +42,16 @@ interface QueryMigrate {
 const statusOf = (event: QmpEvent) => (event.event === "MIGRATION" ? String(event.data.status) : undefined);
 
 /**
- * Moves a machine's state out, as libvirt does it: with events, and with a pause of the source before the switchover.
- * Afterwards the source stands still (`postmigrate`) until it is killed.
+ * Moves a machine's state out. Afterwards the source stands still (`postmigrate`) until it is killed. Only with
+ * `beforeSwitchover` does QEMU wait for us while the guest is stopped: our round trip would lengthen its pause.
  *
  * Throws {@link QemuError} `MigrationFailed`; the guest then runs on the source as if nothing had happened.
  */
 export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<MigrationResult> {
-  await setCapabilities(qmp, ["events", "pause-before-switchover"]);
+  await setCapabilities(qmp, {
+    events: true,
+    "pause-before-switchover": options.beforeSwitchover !== undefined,
+  });
   await qmp.execute("migrate-set-parameters", { "max-bandwidth": options.bandwidth || unlimited });
   let stoppedAt: bigint | undefined;
   const unsubscribe = qmp.subscribe((event) => {
@@ -115,31 +118,34 @@ async function resumeIfStopped(qmp: QmpClient): Promise<void> {
   if (status === "paused" || status === "postmigrate") await qmp.execute("cont");
 }
 
-/** Readies a machine started with `incoming` to receive on the address. */
-export async function receive(qmp: QmpClient, uri: string): Promise<void> {
-  await setCapabilities(qmp, ["events", "late-block-activate"]);
-  await qmp.execute("migrate-incoming", { uri });
-}
-
-/** Waits until all has arrived. Throws {@link QemuError} `MigrationFailed`, or `Timeout` when the signal aborts. */
-export async function received(qmp: QmpClient, signal: AbortSignal): Promise<void> {
-  const over = qmp.waitFor((event) => ["completed", "failed"].includes(statusOf(event) ?? ""), signal);
-  over.catch(() => {});
-  const { status } = await qmp.execute<QueryMigrate>("query-migrate");
-  const ended = status === "completed" || status === "failed" ? status : statusOf(await over);
-  if (ended !== "completed") throw new QemuError("MigrationFailed", "The incoming migration broke off.");
-}
-
-/** Lets the processors of a received machine run. Returns CLOCK_MONOTONIC nanoseconds of its RESUME. */
-export async function resume(qmp: QmpClient, signal: AbortSignal): Promise<bigint> {
-  const resumed = qmp.waitFor((event) => event.event === "RESUME", signal);
+/**
+ * Readies a machine started with `incoming` to receive on the address. The returned promise resolves with CLOCK_MONOTONIC
+ * nanoseconds of the RESUME: the processors run as soon as everything has arrived. It rejects with {@link QemuError}
+ * `MigrationFailed` when the migration breaks off.
+ */
+export async function receive(qmp: QmpClient, uri: string): Promise<{ resumed: Promise<bigint> }> {
+  await setCapabilities(qmp, { events: true, "late-block-activate": true });
+  const resumed = arrival(qmp);
   resumed.catch(() => {});
+  await qmp.execute("migrate-incoming", { uri });
+  return { resumed };
+}
+
+async function arrival(qmp: QmpClient): Promise<bigint> {
+  const over = await qmp.waitFor(
+    (event) => ["completed", "failed"].includes(statusOf(event) ?? ""),
+    qmp.ended,
+  );
+  if (statusOf(over) !== "completed") {
+    throw new QemuError("MigrationFailed", "The incoming migration broke off.");
+  }
+  const resumed = qmp.waitFor((event) => event.event === "RESUME", qmp.ended);
   await qmp.execute("cont");
   return (await resumed).at;
 }
 
-async function setCapabilities(qmp: QmpClient, names: readonly string[]): Promise<void> {
-  const capabilities = names.map((capability) => ({ capability, state: true }));
+async function setCapabilities(qmp: QmpClient, states: Readonly<Record<string, boolean>>): Promise<void> {
+  const capabilities = Object.entries(states).map(([capability, state]) => ({ capability, state }));
   await qmp.execute("migrate-set-capabilities", { capabilities });
 }
 
