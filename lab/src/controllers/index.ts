@@ -2,12 +2,14 @@ import { Connection } from "./connection.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
 import { NamespaceController } from "./namespaces.ts";
 import { Scheduler } from "./scheduler.ts";
+import { WorkloadController } from "./workloads.ts";
 
 export { Connection } from "./connection.ts";
 export { GarbageCollector } from "./garbage-collector.ts";
 export { NamespaceController } from "./namespaces.ts";
 export { Scheduler } from "./scheduler.ts";
 export { chooseNode, type Decision } from "./scheduling.ts";
+export { WorkloadController } from "./workloads.ts";
 
 /** All controllers a lab needs besides KubeVirt's. */
 export async function startControllers(kubeconfig: string): Promise<{ stop(): void }> {
@@ -16,6 +18,7 @@ export async function startControllers(kubeconfig: string): Promise<{ stop(): vo
     GarbageCollector.start(connection),
     NamespaceController.start(connection),
     Scheduler.start(connection),
+    WorkloadController.start(connection),
   ]);
   return {
     stop() {

@@ -8,6 +8,7 @@ import { customCases } from "./custom.compliance.ts";
 import { deletionCases } from "./deletion.compliance.ts";
 import { discoveryCases } from "./discovery.compliance.ts";
 import { informerCases } from "./informer.compliance.ts";
+import { kubectlCases } from "./kubectl.compliance.ts";
 import { objectCases } from "./objects.compliance.ts";
 import { patchCases } from "./patch.compliance.ts";
 import { Client, type Subject, type Target } from "./target.ts";
@@ -27,6 +28,7 @@ const suites = [
   accessCases,
   discoveryCases,
   informerCases,
+  kubectlCases,
 ];
 
 async function startEmbedded(): Promise<Running> {

@@ -88,7 +88,12 @@ function remove(document: Json, path: readonly string[]): Json {
   const last = path.at(-1);
   if (last === undefined) return null;
   const parent = get(document, path.slice(0, -1));
-  get(parent, [last]);
+  if (
+    isObject(parent)
+      ? parent[last] === undefined
+      : !Array.isArray(parent) || parent[Number(last)] === undefined
+  )
+    throw missing(path);
   if (Array.isArray(parent)) parent.splice(Number(last), 1);
   else if (isObject(parent)) delete parent[last];
   return document;
