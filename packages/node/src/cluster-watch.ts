@@ -8,33 +8,10 @@ import {
 } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
 import { migrationsOnNode } from "@fairlead/kubevirt";
-import type { PolicyEngine, PolicyKind } from "@fairlead/policy";
+import { followCluster, type PolicyEngine, policyKinds } from "@fairlead/policy";
 import { vmiOf } from "./facts.ts";
 import type { MigrationInput } from "./migration.ts";
 import { inputOf } from "./sighting.ts";
-
-/** What policy is made of. */
-const policyKinds = {
-  Namespace: kinds.Namespace,
-  Pod: kinds.Pod,
-  ServiceAccount: kinds.ServiceAccount,
-  Service: kinds.Service,
-  EndpointSlice: kinds.EndpointSlice,
-  KubernetesNetworkPolicy: kinds.KubernetesNetworkPolicy,
-  ClusterNetworkPolicy: kinds.ClusterNetworkPolicy,
-  NetworkPolicy: kinds.NetworkPolicy,
-  GlobalNetworkPolicy: kinds.GlobalNetworkPolicy,
-  StagedNetworkPolicy: kinds.StagedNetworkPolicy,
-  StagedGlobalNetworkPolicy: kinds.StagedGlobalNetworkPolicy,
-  StagedKubernetesNetworkPolicy: kinds.StagedKubernetesNetworkPolicy,
-  Tier: kinds.Tier,
-  Profile: kinds.Profile,
-  NetworkSet: kinds.NetworkSet,
-  GlobalNetworkSet: kinds.GlobalNetworkSet,
-  HostEndpoint: kinds.HostEndpoint,
-  IPPool: kinds.IPPool,
-  FelixConfiguration: kinds.FelixConfiguration,
-} as const satisfies Record<PolicyKind, unknown>;
 
 /** What BIRD's configuration is made of. */
 const birdKinds = [
@@ -51,7 +28,8 @@ type WatchedKind = ResourceKind<KubernetesObject, never>;
 /** Every kind the agent watches, each once. */
 export const watchedKinds: readonly WatchedKind[] = [
   ...new Set<WatchedKind>([
-    ...Object.values(policyKinds),
+    ...policyKinds.map((name) => kinds[name]),
+    kinds.FelixConfiguration,
     ...birdKinds,
     kinds.VirtualMachineInstance,
     kinds.VirtualMachineInstanceMigration,
@@ -102,13 +80,7 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
   const follow = (kind: WatchedKind, handler: (change: Change<KubernetesObject>) => void) =>
     subscriptions.use(view.subscribe(kind, handler));
 
-  for (const [name, kind] of Object.entries(policyKinds) as [PolicyKind, WatchedKind][])
-    follow(kind, ({ type, object }) => {
-      const { name: objectName, namespace } = object.metadata;
-      if (type === "deleted")
-        policy.objects.remove(name, { name: objectName, ...(namespace && { namespace }) });
-      else policy.objects.upsert(name, object);
-    });
+  subscriptions.use(followCluster(policy, view));
 
   for (const kind of birdKinds) follow(kind, () => options.touchBird());
 

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { readFileSync, writeFileSync } from "node:fs";
+import { CommanderError } from "commander";
+import { createProgram } from "./program.ts";
+import { openCluster, type Session } from "./session.ts";
+
+/** Runs one command; resolves with the exit code. Mistakes and failures are one line on stderr, with what to do next. */
+export async function main(calledAs: string, args: readonly string[]): Promise<number> {
+  let session: Session | undefined;
+  const program = createProgram(calledAs, ({ kubeconfig, context, runDir }) => {
+    session = {
+      ...openCluster(kubeconfig, context),
+      print: (text) => void process.stdout.write(text),
+      readFile: (path) => readFileSync(path, "utf8"),
+      writeFile: (path, text) => writeFileSync(path, text, { mode: 0o600 }),
+      version: "0.0.0",
+      runDir,
+    };
+    return session;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode;
+    process.stderr.write(`${explain(error)}\n`);
+    return 1;
+  } finally {
+    await session?.client.close();
+  }
+}
+
+function explain(error: unknown): string {
+  const { message, remedy } = error as { message?: unknown; remedy?: unknown };
+  const text = typeof message === "string" ? message : String(error);
+  return typeof remedy === "string" && !text.includes(remedy) ? `${text}\n${remedy}` : text;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv[1] ?? "fairleadctl", process.argv.slice(2));
