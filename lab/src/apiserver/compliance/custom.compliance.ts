@@ -199,6 +199,25 @@ export function customCases(subject: Subject): void {
       expect(listAt(listAt(table, "rows")[0], "cells")).toEqual(["a", "10.0.0.0/8"]);
     });
 
+    test("whose definition is not structural, or badly named, are refused", async () => {
+      const client = new Client(subject().admin);
+      const sent = definition(uniqueName("bad").replace("-", ""), {});
+      const untyped = structuredClone(schema);
+      untyped.properties = { spec: { properties: { cidr: {} } } };
+      sent.metadata = { name: "other.compliance.example.org" };
+      const spec = sent.spec as JsonObject;
+      spec.versions = [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: untyped } }];
+      const status = await client.post(definitions, sent, 422);
+      const fields = listAt(status, "details", "causes").map((cause) => stringAt(cause, "field"));
+      expect(fields).toEqual(
+        expect.arrayContaining([
+          "metadata.name",
+          "spec.versions[0].schema.openAPIV3Schema.properties[spec].type",
+          "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[cidr].type",
+        ]),
+      );
+    });
+
     test("go with their definition", async () => {
       const { client, path, crd, thing } = await open();
       await client.post(path, thing("a", { cidr: "::/0" }));

@@ -39,6 +39,8 @@ export interface Strategy {
   readonly prepareUpdate?: (object: KubeObject, old: KubeObject) => void;
   readonly validate?: (object: KubeObject) => FieldError[];
   readonly validateUpdate?: (object: KubeObject, old: KubeObject) => FieldError[];
+  /** Sent with the answer to whoever writes such an object. */
+  readonly warnings?: (object: KubeObject) => string[];
   /** Seconds between the request to delete and the removal; 0 removes at once. */
   readonly gracePeriod?: (object: KubeObject, requested: number | undefined) => number;
   /** The deletion is finished by a controller through the `finalize` subresource (namespaces). */

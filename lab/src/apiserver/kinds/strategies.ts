@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, listAt, numberAt, objectAt, sameJson, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import { type FieldError, fieldError } from "../status.ts";
+import { definitionStrategy } from "./definition-rules.ts";
 import type { Strategy } from "./resource.ts";
 import { serviceStrategy } from "./service.ts";
 
@@ -208,4 +209,5 @@ export const strategies: { readonly [groupKind: string]: Strategy } = {
   "rbac.authorization.k8s.io/RoleBinding": binding,
   "rbac.authorization.k8s.io/ClusterRoleBinding": binding,
   "discovery.k8s.io/EndpointSlice": endpointSlice,
+  "apiextensions.k8s.io/CustomResourceDefinition": definitionStrategy,
 };

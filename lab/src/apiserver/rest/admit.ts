@@ -100,4 +100,5 @@ export function requireValid(call: Call, object: KubeObject, old?: KubeObject): 
     if (old) errors.push(...(resource.strategy.validateUpdate?.(object, old) ?? []));
   }
   if (errors.length > 0) throw invalid(resource, object.metadata.name, errors);
+  call.warnings.push(...(resource.strategy.warnings?.(object) ?? []));
 }
