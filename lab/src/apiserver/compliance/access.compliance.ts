@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { listAt, objectAt, stringAt } from "../json.ts";
-import { Client, configMap, type Subject, uniqueName } from "./target.ts";
+import { Client, configMap, eventually, type Subject, uniqueName } from "./target.ts";
 
 const rbac = "rbac.authorization.k8s.io";
 
@@ -53,6 +53,36 @@ export function accessCases(subject: Subject): void {
       await account.put(`${pods}/p/status`, pod, 403);
       await grant([{ apiGroups: [""], resources: ["pods/status"], verbs: ["update"] }]);
       await account.put(`${pods}/p/status`, pod);
+    });
+
+    test("is granted by roles that another role gathers by label", async () => {
+      const { client, account, namespace } = await open();
+      const roles = `/apis/${rbac}/v1`;
+      const name = uniqueName("gather");
+      const meta = { apiVersion: `${rbac}/v1`, kind: "ClusterRole" };
+      const clusterRoleSelectors = [{ matchLabels: { [name]: "yes" } }];
+      const rules = [{ apiGroups: [""], resources: ["secrets"], verbs: ["list"] }];
+      await client.post(`${roles}/clusterroles`, {
+        ...meta,
+        metadata: { name },
+        aggregationRule: { clusterRoleSelectors },
+      });
+      await client.post(`${roles}/clusterroles`, {
+        ...meta,
+        metadata: { name: `${name}-part`, labels: { [name]: "yes" } },
+        rules,
+      });
+      await client.post(`${roles}/namespaces/${namespace}/rolebindings`, {
+        apiVersion: `${rbac}/v1`,
+        kind: "RoleBinding",
+        metadata: { name },
+        roleRef: { apiGroup: rbac, kind: "ClusterRole", name },
+        subjects: [{ kind: "ServiceAccount", name: "robot", namespace }],
+      });
+      const path = `/api/v1/namespaces/${namespace}/secrets`;
+      await eventually(async () =>
+        (await account.connection.call({ path })).code === 200 ? true : undefined,
+      );
     });
 
     test("can be asked about", async () => {

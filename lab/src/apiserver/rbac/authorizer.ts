@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject, listAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Api, User } from "../rest/api.ts";
+import { matchLabelSelector } from "../selectors/labels.ts";
 import type { Attributes } from "./attributes.ts";
 
 const group = "rbac.authorization.k8s.io";
@@ -36,7 +37,19 @@ export class Authorizer {
       stringAt(binding, "roleRef", "kind") === "Role"
         ? this.#api.get(`${group}/roles`, namespace, name)
         : this.#api.get(`${group}/clusterroles`, "", name);
+    if (role) yield* this.#rulesOf(role, new Set());
+  }
+
+  /** A role's own rules, and those of the roles its aggregation rule selects. */
+  *#rulesOf(role: KubeObject, seen: Set<string>): Iterable<JsonObject> {
     for (const rule of listAt(role, "rules")) if (isObject(rule)) yield rule;
+    seen.add(role.metadata.name);
+    for (const selector of listAt(role, "aggregationRule", "clusterRoleSelectors")) {
+      const selects = matchLabelSelector(selector);
+      for (const other of this.#api.list(`${group}/clusterroles`))
+        if (!seen.has(other.metadata.name) && selects(other.metadata.labels ?? {}))
+          yield* this.#rulesOf(other, seen);
+    }
   }
 }
 
