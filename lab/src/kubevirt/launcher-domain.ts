@@ -132,6 +132,8 @@ export class LauncherDomain implements LauncherMethods {
   async shutdown({ grace }: { grace: number }): Promise<void> {
     const machine = this.#machine;
     if (machine === undefined) return this.#options.onExit();
+    // A guest that has not arrived yet cannot obey.
+    if (this.#state === "incoming") await machine.kill();
     await machine.qmp.execute("system_powerdown").catch(() => {});
     const given = delay(grace * 1000, undefined, { ref: false }).then(() => machine.kill());
     await Promise.race([machine.exited, given]);
