@@ -23,6 +23,8 @@ export type MemberKind = "addresses" | "ports" | "nets";
 
 interface Source {
   readonly source: MemberSource;
+  /** Its addresses as bytes. */
+  readonly own: readonly Hex[];
   readonly sets: Set<SetState>;
 }
 
@@ -111,11 +113,11 @@ export class MemberSets {
 
   upsert(source: MemberSource): void {
     const previous = this.#sources.get(source.id);
-    const next: Source = { source, sets: new Set() };
+    const next: Source = { source, own: source.addresses.map(address), sets: new Set() };
     for (const state of this.#possibleSets(source)) {
       if (!state.matches(source)) continue;
       next.sets.add(state);
-      this.#add(state, contribution(state.set, source));
+      this.#add(state, contribution(state.set, next));
     }
     if (previous !== undefined) this.#forget(previous);
     this.#sources.set(source.id, next);
@@ -241,12 +243,12 @@ export class MemberSets {
   #consider(source: Source, state: SetState): void {
     if (source.sets.has(state) || !state.matches(source.source)) return;
     source.sets.add(state);
-    this.#add(state, contribution(state.set, source.source));
+    this.#add(state, contribution(state.set, source));
   }
 
-  #forget({ source, sets }: Source): void {
-    for (const state of sets) this.#subtract(state, contribution(state.set, source));
-    const entry = this.#sources.get(source.id) as Source;
+  #forget(entry: Source): void {
+    const { source, sets } = entry;
+    for (const state of sets) this.#subtract(state, contribution(state.set, entry));
     if (source.service !== undefined) take(this.#services, source.service, entry);
     for (const [key, index] of this.#labels) {
       const value = source.labels[key];
@@ -297,8 +299,8 @@ function matcher(set: MemberSet): (source: MemberSource) => boolean {
   return ({ labels, service }) => service === undefined && matches(labels);
 }
 
-function contribution(set: MemberSet, { addresses, nets = [], ports = [] }: MemberSource): Contribution {
-  const own = addresses.map(address);
+function contribution(set: MemberSet, { own, source }: Source): Contribution {
+  const { nets = [], ports = [] } = source;
   const tuples = (named: readonly NamedPort[]) =>
     named.flatMap(({ protocol, port }) => own.map((each) => portKey(each, protocolNumber[protocol], port)));
   switch (set.of) {

@@ -91,18 +91,23 @@ export interface Disagreement {
 }
 
 /** Sends the packets through the kernel and compares what arrives with what the model says. */
-export function compareVerdicts(world: World, packets: readonly RandomPacket[]): Disagreement[] {
+export function compareVerdicts(
+  world: World,
+  packets: readonly RandomPacket[],
+): { readonly disagreements: Disagreement[]; readonly allowed: number } {
   const disagreements: Disagreement[] = [];
+  let allowed = 0;
   for (let at = 0; at < packets.length; at += 40) {
     const probes = packets.slice(at, at + 40).map((packet) => toProbe(world, packet));
     const arrived = exchange(world, probes);
     for (const [index, probe] of probes.entries()) {
       const kernel = arrived.has(index) ? "allow" : "deny";
       const model = probe.expected ? "allow" : "deny";
+      if (kernel === "allow") allowed++;
       if (kernel !== model) disagreements.push({ packet: probe.packet, model, kernel });
     }
   }
-  return disagreements;
+  return { disagreements, allowed };
 }
 
 function exchange(world: World, probes: readonly Probe[]): Set<number> {
