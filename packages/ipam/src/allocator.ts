@@ -73,13 +73,14 @@ export class Allocator {
     const got: Allocated[] = [];
     const full = new Set<string>();
     let refreshed = false;
+    const start = this.#options.blocks.tick;
     for (;;) {
       await this.#fromOwnBlocks(host, want, settings, got, full);
       if (got.length >= want.count) return { got };
       if (!refreshed && [...host.blocks(want.family)].length > 0) {
         // Others may have given addresses back; a look at what we have is cheaper than one more block.
         refreshed = true;
-        await host.refresh();
+        await host.refresh(want.family, start);
         full.clear();
         continue;
       }
@@ -203,8 +204,9 @@ export class Allocator {
       return !reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal));
     };
     let claim = "none";
+    const start = this.#options.blocks.tick;
     for (const refresh of [false, true]) {
-      if (refresh) await host.refresh();
+      if (refresh) await host.refresh(want.family, start);
       const own = host.blocks(want.family).find(({ geometry, block }) => hasRoom(block, geometry));
       if (own) return own.geometry;
     }

@@ -32,8 +32,18 @@ export const sameSequence = (a: Sequence | undefined, b: Sequence | undefined): 
   a === b || (a !== undefined && b !== undefined && BigInt(a) === BigInt(b));
 
 /** Handles are compared as the incumbent compares them, without case. */
-export const sameHandle = (a: string | null | undefined, b: string): boolean =>
-  a === b || (typeof a === "string" && a.length === b.length && a.toLowerCase() === b.toLowerCase());
+export function sameHandle(a: string | null | undefined, b: string): boolean {
+  if (a === b) return true;
+  if (typeof a !== "string" || a.length !== b.length) return false;
+  // From the end, where handles differ; this is the innermost loop of every look-up.
+  for (let i = a.length - 1; i >= 0; i--) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y && lower(x) !== lower(y)) return false;
+  }
+  return true;
+}
+
+const lower = (code: number) => (code >= 65 && code <= 90 ? code + 32 : code);
 
 /** An address counts as resting until `cooldownSeconds` after its release; after that its ordinal is free. */
 export function isCoolingDown(entry: BlockAttribute, { now, cooldownSeconds }: DraftOptions): boolean {

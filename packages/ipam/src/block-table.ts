@@ -44,20 +44,40 @@ export class BlockTable {
   readonly #lanes = new Map<string, Lane>();
   readonly #known = new Map<string, IPAMBlock>();
   readonly #tracked = new Set<string>();
+  /** When the remembered block was last known to be the stored one, in ticks of this table. */
+  readonly #proven = new Map<string, number>();
+  #tick = 0;
 
   constructor(options: BlockTableOptions) {
     this.#options = options;
   }
 
   /** Remember this block between writes: it belongs to a node we work for. */
-  track(cidr: string, block?: IPAMBlock) {
+  track(cidr: string, block: IPAMBlock) {
     this.#tracked.add(cidr);
-    if (block) this.#known.set(cidr, block);
+    this.#remember(cidr, block);
+  }
+
+  #remember(cidr: string, block: IPAMBlock) {
+    if (!this.#tracked.has(cidr)) return;
+    this.#known.set(cidr, block);
+    this.#proven.set(cidr, ++this.#tick);
+  }
+
+  /** Grows with everything learned. */
+  get tick(): number {
+    return this.#tick;
+  }
+
+  /** Whether what is remembered of a block was true at some moment after `tick`. */
+  isKnownSince(cidr: string, tick: number): boolean {
+    return (this.#proven.get(cidr) ?? 0) > tick;
   }
 
   forget(cidr: string) {
     this.#tracked.delete(cidr);
     this.#known.delete(cidr);
+    this.#proven.delete(cidr);
   }
 
   /** What is remembered of a tracked block: a hint, never a decision. */
@@ -83,7 +103,7 @@ export class BlockTable {
       this.#known.delete(cidr);
       return undefined;
     }
-    if (this.#tracked.has(cidr)) this.#known.set(cidr, block);
+    this.#remember(cidr, block);
     return { block, geometry };
   }
 
@@ -169,7 +189,7 @@ export class BlockTable {
       return;
     }
     const written = await this.#options.store.replace("IPAMBlock", object);
-    if (this.#tracked.has(cidr)) this.#known.set(cidr, written);
+    this.#remember(cidr, written);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Labels } from "@fairlead/api";
 import type { Affinities } from "./affinities.ts";
 import { hostAffinity } from "./affinities.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
-import { allocationsOfHandle, countFree } from "./block-draft.ts";
+import { countFree } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
 import type { BlockTable } from "./block-table.ts";
 import { defaultMaxBlocksPerHost } from "./configuration.ts";
@@ -25,6 +25,8 @@ export interface HostOptions {
 
 /** Give up claiming after losing this many races. */
 const claimAttempts = 32;
+/** So many blocks are tried one by one before all blocks are read. */
+const nearbyAttempts = 4;
 /** Among this many free blocks one is chosen at random when the first choice was taken, so that nodes do not chase each other. */
 const claimChoices = 64;
 
@@ -94,16 +96,19 @@ export class Host {
 
   /** Own blocks that hold addresses of a handle, as remembered. */
   holding(handle: string): string[] {
+    const key = handle.toLowerCase();
     const holding: string[] = [];
     for (const family of [4, 6] as const)
       for (const { geometry, block } of this.blocks(family))
-        if (allocationsOfHandle(block.spec, geometry, handle).length > 0) holding.push(geometry.cidr);
+        if (handlesOf(block).has(key)) holding.push(geometry.cidr);
     return holding;
   }
 
-  /** Reads all own blocks again: others may have given addresses in them back. */
-  refresh(): Promise<void> {
-    return this.#refresh.run();
+  /** Reads own blocks again that were last seen before `tick`: others may have given addresses in them back. */
+  async refresh(family: Family, tick: number): Promise<void> {
+    const isOld = ([cidr, geometry]: [string, BlockGeometry]) =>
+      geometry.family === family && !this.#options.blocks.isKnownSince(cidr, tick);
+    if ([...this.#own].some(isOld)) await this.#refresh.run();
   }
 
   /** Claims one more block of the pools. Requests that need one at the same time share it. */
@@ -138,10 +143,7 @@ export class Host {
         ? `${this.node}${this.#options.now().getTime()}`
         : this.node;
 
-    for (const pool of pools) {
-      const first = candidateBlocks(pool, seed(pool)).next().value as BlockGeometry;
-      if (wanted(first) && (await this.#take(first))) return "claimed";
-    }
+    for (const pool of pools) if (await this.#claimNearby(pool, seed(pool), wanted)) return "claimed";
     for (let attempt = 0; attempt < claimAttempts; attempt++) {
       const choices = this.#choices(await this.#options.listBlocks(), pools, seed, wanted);
       if (choices.length === 0) return "none";
@@ -149,6 +151,22 @@ export class Host {
       if (await this.#take(choice)) return "claimed";
     }
     return "none";
+  }
+
+  /** Tries the blocks where this node starts to look, one by one: in a pool with room this saves reading all blocks. */
+  async #claimNearby(
+    pool: Pool,
+    seed: string,
+    wanted: (geometry: BlockGeometry) => boolean,
+  ): Promise<boolean> {
+    let tried = 0;
+    for (const geometry of candidateBlocks(pool, seed)) {
+      if (tried === nearbyAttempts) return false;
+      if (!wanted(geometry)) continue;
+      if (tried++ > 0 && (await this.#options.blocks.read(geometry.cidr))) continue;
+      if (await this.#take(geometry)) return true;
+    }
+    return false;
   }
 
   /** Blocks that do not exist yet; when there are none, blocks nobody has, or empty ones whose claim is old. */
@@ -193,4 +211,16 @@ export class Host {
   async claimExactly(geometry: BlockGeometry): Promise<boolean> {
     return this.#own.has(geometry.cidr) || this.#take(geometry);
   }
+}
+
+const known = new WeakMap<IPAMBlock, ReadonlySet<string>>();
+
+/** The handles in a block, found once per version of it. */
+function handlesOf(block: IPAMBlock): ReadonlySet<string> {
+  let handles = known.get(block);
+  if (!handles) {
+    handles = new Set(block.spec.attributes.map(({ handle_id }) => handle_id?.toLowerCase() ?? ""));
+    known.set(block, handles);
+  }
+  return handles;
 }
