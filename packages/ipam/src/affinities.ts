@@ -1,4 +1,4 @@
-import { decodeBlock } from "./block-decode.ts";
+import { tryDecodeBlock } from "./block-decode.ts";
 import { emptyBlock, isEmptyBlock } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
 import { type BlockTable, blockGone, ignoreConflict } from "./block-table.ts";
@@ -50,12 +50,12 @@ export class Affinities {
   async #recoverOne(affinity: BlockAffinity): Promise<IPAMBlock | undefined> {
     const { node, cidr, state } = affinity.spec;
     const block = await this.#store.get("IPAMBlock", blockName(cidr));
+    if (block && !tryDecodeBlock(block)) return undefined;
     const mine = block !== undefined && !block.spec.deleted && block.spec.affinity === hostAffinity(node);
     if (isDeleted(affinity) || !mine) {
       await this.#store.remove("BlockAffinity", affinity).catch(ignoreConflict);
       return undefined;
     }
-    decodeBlock(block);
     if (state === "pendingDeletion") {
       await this.release(node, cidr, { mustBeEmpty: false });
       return undefined;
@@ -94,8 +94,8 @@ export class Affinities {
 
   async #adopt(node: string, cidr: string): Promise<IPAMBlock | undefined> {
     const mine = hostAffinity(node);
-    const before = await this.#blocks.read(cidr);
-    if (!before) return undefined;
+    const before = await this.#blocks.tryRead(cidr);
+    if (!before || before === "corrupt") return undefined;
     const previous = before.block.spec.affinity ?? null;
     if (previous !== mine) {
       if (!this.isFree(before.block)) return undefined;

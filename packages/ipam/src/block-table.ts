@@ -1,7 +1,7 @@
 import { decodeBlock } from "./block-decode.ts";
 import { BlockDraft } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
-import { IpamError } from "./errors.ts";
+import { IpamError, isIpamError } from "./errors.ts";
 import { blockName } from "./names.ts";
 import type { IPAMBlock } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
@@ -105,6 +105,16 @@ export class BlockTable {
     }
     this.#remember(cidr, block);
     return { block, geometry };
+  }
+
+  /** The same; a corrupt block is told by the word. */
+  async tryRead(cidr: string): Promise<Awaited<ReturnType<BlockTable["read"]>> | "corrupt"> {
+    try {
+      return await this.read(cidr);
+    } catch (error) {
+      if (isIpamError(error, "ObjectCorrupt")) return "corrupt";
+      throw error;
+    }
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { nodeOfAffinity } from "./affinities.ts";
 import type { Allocated } from "./allocator.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
@@ -51,6 +52,7 @@ export interface Collector {
   scan(): Promise<CollectReport>;
 }
 
+const blocksPerTurn = 64;
 const minute = 60_000;
 export const defaultGraceMs = 15 * minute;
 export const minimumVmGraceMs = 5 * minute;
@@ -87,8 +89,9 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
 
     /** Handle to its suspects; a handle with any valid address keeps all. */
     const suspects = new Map<string, Suspect[]>();
-    const inUse = new Set<string>();
-    for (const block of blocks) {
+    for (const [i, block] of blocks.entries()) {
+      // Others in this process want to run too.
+      if (i % blocksPerTurn === 0) await turn();
       const geometry = tryDecodeBlock(block);
       if (!geometry) {
         problems.push(`IPAMBlock ${block.metadata.name} is corrupt and set aside`);
@@ -98,14 +101,13 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
         allocations++;
         const allocation = { ...one, block: geometry };
         const handle = one.handle?.toLowerCase() ?? "";
-        const object = handles.get(handleName(handle));
+        const object = handles.size > 0 ? handles.get(handleName(handle)) : undefined;
         const verdict = await judge(one, judgeWith(facts, object)).catch((error: unknown): undefined => {
           problems.push(
             `${one.address} cannot be judged: ${error instanceof Error ? error.message : String(error)}`,
           );
         });
         if (verdict?.kind !== "leaked") {
-          inUse.add(handle);
           for (const side of verdict?.stale ?? [])
             if (await clearOwner(allocation, side, now)) clearedOwners.push(`${one.address} ${side}`);
           continue;
@@ -114,9 +116,10 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
       }
     }
 
+    const held = countHeld(blocks, suspects);
     if (graceMs > 0)
       for (const [handle, list] of suspects) {
-        if (handle !== "" && inUse.has(handle)) continue;
+        if (handle !== "" && (held.get(handle) ?? 0) > list.length) continue;
         const ripe = list.map((suspect) => isRipe(suspect, now)).every(Boolean);
         if (!ripe) {
           candidates += list.length;
@@ -253,6 +256,24 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
   }
 
   return { scan };
+}
+
+/** How many addresses each suspected handle has in all. */
+function countHeld(
+  blocks: readonly IPAMBlock[],
+  suspects: ReadonlyMap<string, readonly Suspect[]>,
+): ReadonlyMap<string, number> {
+  const held = new Map<string, number>();
+  if (suspects.size === 0) return held;
+  for (const block of blocks) {
+    const geometry = tryDecodeBlock(block);
+    if (!geometry) continue;
+    for (const { handle } of allocationsOf(block.spec, geometry)) {
+      const key = handle?.toLowerCase() ?? "";
+      if (suspects.has(key)) held.set(key, (held.get(key) ?? 0) + 1);
+    }
+  }
+  return held;
 }
 
 const isSame = (

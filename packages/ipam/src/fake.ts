@@ -20,3 +20,7 @@ export function createFakeIpam({
   for (const cidr of pools) store.load("IPPool", { metadata: { name: blockName(cidr) }, spec: { cidr } });
   return { ipam: createIpam({ ...options, store }), store };
 }
+
+export { createFaultyStore, type FaultyStore, StoreCrash, type StoreFault } from "./faulty-store.ts";
+export { type SimulationResult, seeded, simulate } from "./simulation.ts";
+export { findViolations, type ViolationOptions } from "./violations.ts";

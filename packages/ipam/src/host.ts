@@ -47,8 +47,8 @@ export class Host {
     this.#refresh = new Flight(async () => {
       await Promise.all(
         [...this.#own.keys()].map(async (cidr) => {
-          const found = await options.blocks.read(cidr);
-          if (found?.block.spec.affinity !== hostAffinity(this.node)) this.drop(cidr);
+          const found = await options.blocks.tryRead(cidr);
+          if (found === "corrupt" || found?.block.spec.affinity !== hostAffinity(this.node)) this.drop(cidr);
         }),
       );
     });
@@ -163,7 +163,7 @@ export class Host {
     for (const geometry of candidateBlocks(pool, seed)) {
       if (tried === nearbyAttempts) return false;
       if (!wanted(geometry)) continue;
-      if (tried++ > 0 && (await this.#options.blocks.read(geometry.cidr))) continue;
+      if (tried++ > 0 && (await this.#options.blocks.tryRead(geometry.cidr))) continue;
       if (await this.#take(geometry)) return true;
     }
     return false;

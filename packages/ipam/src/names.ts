@@ -8,7 +8,9 @@ export const defaultNetwork = "k8s-pod-network";
 const handleLimit = 128;
 const objectNameLimit = 253;
 
-const dnsSubdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+/** Two linear checks: this runs for every allocation of a cluster. */
+const isSubdomain = (text: string) =>
+  /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(text) && !/\.[.-]|-\./.test(text);
 const networkName = /^[a-zA-Z0-9_.-]+$/;
 const hash = (text: string, length: number) =>
   createHash("sha256").update(text).digest("hex").slice(0, length);
@@ -47,7 +49,7 @@ export function vmHandle(network: string, namespace: string, vm: string): string
 /** Name of the IPAMHandle object: the lower-cased handle, or a hash of it where that is not a valid object name. */
 export function handleName(handle: string): string {
   const name = handle.toLowerCase();
-  return name.length <= objectNameLimit && dnsSubdomain.test(name) ? name : `handle-${hash(name, 48)}`;
+  return name.length <= objectNameLimit && isSubdomain(name) ? name : `handle-${hash(name, 48)}`;
 }
 
 function checkedNetwork(network: string): string {

@@ -1,0 +1,376 @@
+import { describe, expect, test } from "vitest";
+import type { AllocateRequest } from "./allocate.ts";
+import { Testbed } from "./testbed.ts";
+
+const ask = (handle: string, more: Partial<AllocateRequest> = {}): AllocateRequest => ({
+  handle,
+  node: "node-1",
+  count: { 4: 1 },
+  use: "Workload",
+  ...more,
+});
+const addressesOf = ({ addresses }: { addresses: readonly { address: string }[] }) =>
+  addresses.map(({ address }) => address);
+
+describe("a limit per handle", () => {
+  test("1: a second request with the handle returns the same addresses", async () => {
+    const ipam = new Testbed().boot();
+    const request = ask("h", { count: { 4: 1, 6: 1 }, maxPerHandle: 1 });
+    const first = await ipam.allocate(request);
+    expect(await ipam.allocate(request)).toEqual(first);
+    expect(first.addresses).toHaveLength(2);
+  });
+
+  test("2: two allocations, then re-use", async () => {
+    const ipam = new Testbed().boot();
+    const request = ask("h", { maxPerHandle: 2 });
+    const [a, b, c] = [
+      await ipam.allocate(request),
+      await ipam.allocate(request),
+      await ipam.allocate(request),
+    ];
+    expect(addressesOf(a)).not.toEqual(addressesOf(b));
+    expect(addressesOf(c).sort()).toEqual([...addressesOf(a), ...addressesOf(b)].sort());
+  });
+
+  test("of a named address: the same again succeeds, another one is refused", async () => {
+    const ipam = new Testbed().boot();
+    const request = { address: "10.0.0.5", handle: "h", node: "node-1", maxPerHandle: 1 };
+    const first = await ipam.assign(request);
+    expect(await ipam.assign(request)).toEqual(first);
+    await expect(ipam.assign({ ...request, address: "10.0.0.6" })).rejects.toMatchObject({
+      code: "HandleLimit",
+    });
+    await expect(ipam.assign({ ...request, handle: "other" })).rejects.toMatchObject({
+      code: "AddressInUse",
+    });
+  });
+});
+
+describe("owners", () => {
+  const p = (pod: string) => ({ pod, namespace: "n", node: "x" });
+  async function prepared() {
+    const ipam = new Testbed().boot();
+    await ipam.assign({ address: "10.0.0.5", handle: "h", node: "node-1" });
+    const set = (change: Omit<Parameters<typeof ipam.owners.set>[0], "address" | "handle">) =>
+      ipam.owners.set({ address: "10.0.0.5", handle: "h", ...change });
+    const get = async () => {
+      const { active, alternate } = await ipam.owners.get("10.0.0.5");
+      return [active?.pod ?? null, alternate?.pod ?? null];
+    };
+    return { ipam, set, get };
+  }
+
+  test("each side is set, overwritten and cleared without touching the other", async () => {
+    const { set, get } = await prepared();
+    await set({ active: p("a") });
+    await set({ alternate: p("b") });
+    expect(await get()).toEqual(["a", "b"]);
+    await set({ active: p("b"), alternate: p("a") });
+    expect(await get()).toEqual(["b", "a"]);
+    await set({ alternate: null });
+    expect(await get()).toEqual(["b", null]);
+    await set({ active: null });
+    expect(await get()).toEqual([null, null]);
+  });
+
+  test.each([
+    ["active", { name: "a", namespace: "n" }, null],
+    [
+      "active",
+      { name: "x", namespace: "n" },
+      "cannot set ActiveOwnerAttrs: expected pod=x namespace=n but found pod=a namespace=n",
+    ],
+    ["active", null, "cannot set ActiveOwnerAttrs: expected empty but found pod=a namespace=n"],
+    ["alternate", null, null],
+    [
+      "alternate",
+      { name: "x", namespace: "n" },
+      "cannot set AlternateOwnerAttrs: expected pod=x namespace=n but found empty",
+    ],
+  ] as const)("precondition on %s: %j", async (side, expected, refusal) => {
+    const { set } = await prepared();
+    await set({ active: p("a") });
+    const call = set({ [side]: p("c"), expect: { [side]: expected } });
+    if (refusal) await expect(call).rejects.toThrow(refusal);
+    else await call;
+  });
+
+  test("a precondition of a side that is not changed does not matter", async () => {
+    const { set, get } = await prepared();
+    await set({ alternate: p("b"), expect: { active: { name: "nobody", namespace: "n" } } });
+    expect(await get()).toEqual([null, "b"]);
+  });
+
+  test("the wrong handle, a free address and a resting one are refused", async () => {
+    const { ipam } = await prepared();
+    const set = (address: string, handle: string) => ipam.owners.set({ address, handle, active: null });
+    await expect(set("10.0.0.5", "other")).rejects.toThrow("is not assigned to handle other");
+    await expect(set("10.0.0.6", "h")).rejects.toMatchObject({ code: "NotAllocated" });
+    await ipam.configure({ ipCooldownSeconds: 60 });
+    await ipam.release([{ address: "10.0.0.5" }]);
+    await expect(set("10.0.0.5", "h")).rejects.toMatchObject({ code: "AddressCoolingDown" });
+  });
+});
+
+describe("release", () => {
+  test("a stale sequence number or a foreign handle frees nothing in the block", async () => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    const place = () => ipam.assign({ address: "10.0.0.5", handle: "h", node: "node-1" });
+    await place();
+    const sequence = (await bed.store.list("IPAMBlock"))[0]!.spec.sequenceNumberForAllocation!["5"]!;
+    await ipam.release([{ address: "10.0.0.5", handle: "H", sequence }]);
+    await place();
+    const stale = await ipam.release([{ address: "10.0.0.5", handle: "h", sequence }]);
+    expect(stale.failures.map(({ error }) => error.code)).toEqual(["SequenceMismatch"]);
+    const foreign = await ipam.release([{ address: "10.0.0.5", handle: "x" }, { address: "10.0.0.6" }]);
+    expect(foreign.failures.map(({ error }) => error.code)).toEqual(["HandleMismatch", "HandleMismatch"]);
+    expect((await ipam.show("10.0.0.5")).inUse).toBe(true);
+  });
+
+  test("by handle, then again with the same handle", async () => {
+    const ipam = new Testbed().boot();
+    const first = await ipam.allocate(ask("h", { count: { 4: 3 } }));
+    expect([...(await ipam.releaseByHandle("h"))].sort()).toEqual(addressesOf(first).sort());
+    await expect(ipam.releaseByHandle("h")).rejects.toMatchObject({ code: "HandleNotFound" });
+    expect((await ipam.allocate(ask("h"))).addresses).toHaveLength(1);
+  });
+
+  test("an empty block without affinity disappears, and can come back", async () => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    await ipam.allocate(ask("h"));
+    await ipam.affinities.releaseHost("node-1");
+    await ipam.releaseByHandle("h");
+    expect(await bed.store.list("IPAMBlock")).toEqual([]);
+    expect((await ipam.allocate(ask("h"))).addresses).toHaveLength(1);
+  });
+
+  test("a released address rests for the cool-down, then is the last to be used again", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/30", blockSize: 30 });
+    const ipam = bed.boot();
+    await ipam.configure({ ipCooldownSeconds: 60 });
+    for (let i = 0; i < 4; i++) await ipam.allocate(ask(`h${i}`));
+    await ipam.releaseByHandle("h1");
+    expect((await ipam.allocate(ask("next"))).shortages).toHaveLength(1);
+    expect((await ipam.release([{ address: "10.0.0.1" }])).unallocated).toEqual(["10.0.0.1"]);
+    bed.wall += 61_000;
+    expect(addressesOf(await ipam.allocate(ask("next")))).toEqual(["10.0.0.1"]);
+  });
+});
+
+describe("blocks and pools", () => {
+  test("a node takes from its own block, claims one more, then borrows", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/29", blockSize: 30 });
+    const ipam = bed.boot();
+    await ipam.allocate(ask("first", { node: "node-2" }));
+    const { addresses } = await ipam.allocate(ask("second", { count: { 4: 7 } }));
+    expect(addresses).toHaveLength(7);
+    const owner = (await ipam.affinities.list()).map(({ node }) => node).sort();
+    expect(owner).toEqual(["node-1", "node-2"]);
+  });
+
+  test("strict affinity does not borrow, and says what to change", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/29", blockSize: 30 });
+    const ipam = bed.boot();
+    await ipam.configure({ strictAffinity: true, maxBlocksPerHost: 1 });
+    await ipam.allocate(ask("first", { node: "node-2" }));
+    const { addresses, shortages } = await ipam.allocate(ask("second", { count: { 4: 7 } }));
+    expect(addresses).toHaveLength(4);
+    expect(shortages.map(({ code }) => code)).toEqual(["BlockLimit"]);
+  });
+
+  test("an empty block of another node is taken over once its claim is a minute old", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/30", blockSize: 30 });
+    const ipam = bed.boot();
+    await ipam.configure({ strictAffinity: true });
+    await ipam.affinities.claim("node-2", "10.0.0.0/30");
+    expect((await ipam.allocate(ask("h"))).shortages).toHaveLength(1);
+    bed.wall += 61_000;
+    expect((await ipam.allocate(ask("h"))).addresses).toHaveLength(1);
+    expect((await ipam.affinities.list()).map(({ node }) => node)).toEqual(["node-1"]);
+  });
+
+  test("reserved addresses are passed over, but not for an explicit request", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/29", blockSize: 30 });
+    bed.store.load("IPReservation", {
+      metadata: { name: "r" },
+      spec: { reservedCIDRs: ["10.0.0.0/30", "10.0.0.5", "nonsense"] },
+    });
+    const ipam = bed.boot();
+    const { addresses } = await ipam.allocate(ask("h", { count: { 4: 8 } }));
+    expect(addressesOf({ addresses }).sort()).toEqual(["10.0.0.4", "10.0.0.6", "10.0.0.7"]);
+    expect((await ipam.assign({ address: "10.0.0.5", handle: "x", node: "node-1" })).address).toBe(
+      "10.0.0.5",
+    );
+    expect((await ipam.overview()).problems.join()).toContain('reservedCIDRs[2]: "nonsense"');
+  });
+
+  test("node and namespace selectors, uses and manual mode decide, unless a pool is named", async () => {
+    const bed = new Testbed(
+      { cidr: "10.0.0.0/24", nodeSelector: 'rack == "1"' },
+      { cidr: "10.1.0.0/24", namespaceSelector: 'team == "a"', nodeSelector: "has(x)" },
+      { cidr: "10.2.0.0/24", assignmentMode: "Manual" },
+      { cidr: "10.3.0.0/24", allowedUses: ["LoadBalancer"] },
+    );
+    const ipam = bed.boot();
+    const from = async (more: Partial<AllocateRequest>) =>
+      (await ipam.allocate(ask(`h${Math.random()}`, more))).addresses[0]?.address
+        .split(".")
+        .slice(0, 2)
+        .join(".");
+    expect(await from({ nodeLabels: { rack: "1" } })).toBe("10.0");
+    expect(await from({ nodeLabels: { x: "" }, namespaceLabels: { team: "a" } })).toBe("10.1");
+    expect(await from({ pools: { 4: ["10-2-0-0-24"] } })).toBe("10.2");
+    await expect(from({ use: "Tunnel", nodeLabels: { rack: "2" } })).rejects.toMatchObject({
+      code: "NoQualifiedPool",
+    });
+    await expect(from({ pools: { 4: ["10-3-0-0-24"] } })).rejects.toThrow(
+      "no pools match the required use (Workload)",
+    );
+    await expect(from({ pools: { 4: ["fd00::/64"] } })).rejects.toMatchObject({
+      code: "PoolNotFound",
+      field: "pools[4]",
+    });
+    await expect(from({ count: { 6: 1 } })).rejects.toMatchObject({ code: "NoPools" });
+  });
+
+  test("a block leaves a node its pool no longer selects, as soon as it is empty", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/24", nodeSelector: 'rack == "1"' });
+    const ipam = bed.boot();
+    await ipam.allocate(ask("a", { nodeLabels: { rack: "1" } }));
+    await ipam.allocate(ask("b", { nodeLabels: { rack: "1" } }));
+    await bed.setPool("10.0.0.0/24", { nodeSelector: 'rack == "2"' });
+    await ipam.releaseByHandle("a");
+    expect(await ipam.affinities.list()).toHaveLength(1);
+    await ipam.releaseByHandle("b");
+    expect(await ipam.affinities.list()).toEqual([]);
+  });
+
+  test("a long node name is no obstacle", async () => {
+    const bed = new Testbed();
+    const node = `${"n".repeat(249)}.com`;
+    const ipam = bed.boot();
+    expect((await ipam.allocate(ask("h", { node }))).addresses).toHaveLength(1);
+    for (const { metadata } of await bed.store.list("BlockAffinity"))
+      expect(metadata.name.length).toBeLessThan(254);
+  });
+
+  test("a pool that overlaps, shrinks or changes its blocks is refused", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/24", blockSize: 28 });
+    const ipam = bed.boot();
+    await ipam.allocate(ask("h"));
+    const fits = (name: string, cidr: string, blockSize: number) =>
+      ipam.pools.checkFits({ metadata: { name }, spec: { cidr, blockSize } });
+    await expect(fits("new", "10.0.0.128/25", 28)).rejects.toMatchObject({
+      code: "PoolInvalid",
+      field: "spec.cidr",
+    });
+    await expect(fits("10-0-0-0-24", "10.0.0.0/24", 27)).rejects.toMatchObject({ field: "spec.blockSize" });
+    await bed.store.remove("IPPool", (await bed.store.get("IPPool", "10-0-0-0-24"))!);
+    await expect(fits("new", "10.0.0.0/24", 26)).rejects.toThrow(
+      "blocksSize conflicts with existing allocations",
+    );
+    await fits("new", "10.0.0.0/24", 28);
+  });
+
+  test("a pool is split into equal parts while the datastore is locked", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/24", natOutgoing: true });
+    const ipam = bed.boot();
+    const request = { number: 4, cidr: "10.0.0.0/24", datastoreLocked: true };
+    await expect(ipam.pools.split({ ...request, datastoreLocked: false })).rejects.toMatchObject({
+      code: "DatastoreNotLocked",
+    });
+    await expect(ipam.pools.split({ ...request, number: 3 })).rejects.toMatchObject({ field: "NUMBER" });
+    await expect(ipam.pools.split({ ...request, number: 8 })).rejects.toThrow("smaller than its blocks");
+    const parts = await ipam.pools.split(request);
+    expect(parts.map(({ spec }) => [spec.cidr, spec.natOutgoing])).toEqual(
+      ["10.0.0.0/26", "10.0.0.64/26", "10.0.0.128/26", "10.0.0.192/26"].map((cidr) => [cidr, true]),
+    );
+    expect((await bed.store.list("IPPool")).length).toBe(4);
+  });
+});
+
+describe("bad input", () => {
+  test.each([
+    ["not a CIDR", { cidr: "banana" }, "spec.cidr"],
+    ["host bits", { cidr: "10.0.0.1/24" }, "spec.cidr"],
+    ["a block larger than the pool", { cidr: "10.0.0.0/28", blockSize: 26 }, "spec.blockSize"],
+    ["a block size of the other family", { cidr: "fd00::/64", blockSize: 26 }, "spec.blockSize"],
+    ["IPIP over IPv6", { cidr: "fd00::/64", ipipMode: "Always" }, "spec.ipipMode"],
+    [
+      "two encapsulations",
+      { cidr: "10.0.0.0/24", ipipMode: "Always", vxlanMode: "Always" },
+      "spec.vxlanMode",
+    ],
+    ["a selector with a typo", { cidr: "10.0.0.0/24", nodeSelector: "rack = '1'" }, "spec.nodeSelector"],
+  ] as const)("a pool with %s names object and field", async (_, spec, field) => {
+    const bed = new Testbed("10.9.0.0/24");
+    await expect(bed.boot().pools.checkFits({ metadata: { name: "bad" }, spec })).rejects.toMatchObject({
+      code: "PoolInvalid",
+      object: "IPPool bad",
+      field,
+    });
+  });
+
+  test("a corrupt block is set aside, reported, and never rewritten", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/29", blockSize: 30 });
+    const corrupt = {
+      metadata: { name: "10-0-0-0-30" },
+      spec: {
+        cidr: "10.0.0.0/30",
+        affinity: "host:node-1",
+        allocations: [0, null, null, 7],
+        unallocated: [0, 1],
+        attributes: [{ handle_id: "h" }],
+      },
+    };
+    bed.store.load("IPAMBlock", corrupt);
+    bed.store.load("BlockAffinity", {
+      metadata: { name: "node-1-10-0-0-0-30" },
+      spec: { cidr: "10.0.0.0/30", node: "node-1", state: "confirmed" },
+    });
+    const before = await bed.store.get("IPAMBlock", "10-0-0-0-30");
+    const ipam = bed.boot();
+    expect(addressesOf(await ipam.allocate(ask("a", { count: { 4: 8 } })))).toHaveLength(4);
+    await expect(ipam.assign({ address: "10.0.0.1", handle: "b", node: "node-1" })).rejects.toMatchObject({
+      code: "ObjectCorrupt",
+      object: "IPAMBlock 10-0-0-0-30",
+      field: "spec.allocations[3]",
+    });
+    await expect(ipam.show("10.0.0.1")).rejects.toMatchObject({ code: "ObjectCorrupt" });
+    const report = await ipam.check({ pods: [], nodes: [], vms: [], vmis: [] });
+    expect(report.inconsistencies.join()).toContain("IPAMBlock 10-0-0-0-30 is corrupt");
+    await ipam.collector({ facts: bed.facts }).scan();
+    expect(await bed.store.get("IPAMBlock", "10-0-0-0-30")).toBe(before);
+  });
+
+  test("addresses: outside every pool, of no form, IPv6 where IPv4 belongs, two of one family", async () => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    const assign = (address: string) => ipam.assign({ address, handle: "h", node: "node-1" });
+    await expect(assign("192.0.2.1")).rejects.toThrow("The provided IP address is not in a configured pool");
+    await expect(assign("10.0.0")).rejects.toMatchObject({ code: "AddressInvalid" });
+    const pod = (addresses: string[]) => ipam.workloads.assign(bed.pod("node-1", { addresses }));
+    await expect(pod(["10.0.0.1", "10.0.0.2"])).rejects.toMatchObject({
+      code: "AddressInvalid",
+      field: "addresses[1]",
+    });
+    await expect(
+      ipam.workloads.assign(bed.pod("node-1", { pools: { 4: ["fd00::/112"] } })),
+    ).rejects.toMatchObject({
+      code: "PoolNotFound",
+      field: "pools[4]",
+    });
+  });
+
+  test("a handle object that is not what its name says is reported, not used", async () => {
+    const bed = new Testbed();
+    bed.store.load("IPAMHandle", { metadata: { name: "h" }, spec: { handleID: "another", block: {} } });
+    await expect(bed.boot().addressesOf("h")).rejects.toMatchObject({
+      code: "ObjectCorrupt",
+      field: "spec.handleID",
+    });
+  });
+});
