@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { close } from "node:fs";
 import { capabilityAdvice } from "./advice.ts";
 import { type BpfInstruction, encodeProgram } from "./bpf.ts";
 import { monotonicNow } from "./clock.ts";
@@ -265,7 +265,8 @@ class KernelPacketSocket implements PacketSocket {
   close(): void {
     if (this.#fd < 0) return;
     this.#listening?.[Symbol.dispose]();
-    closeSync(this.#fd);
+    // The kernel lets go of a packet socket only after all CPUs have (synchronize_net, 10 ms and more): not on the main thread.
+    close(this.#fd, () => {});
     this.#fd = -1;
   }
 

@@ -105,8 +105,10 @@ export function createMigrations(components: MigrationComponents): Migrations {
     const was = consequences[before.state];
     const is = consequences[record.state];
     if (is.routes !== was.routes) routes.set(follower.attachment, is.routes);
-    if (announcement)
+    if (announcement) {
+      components.onElevated?.(Number(process.hrtime.bigint() - announcement.at) / 1e9);
       timeline.record({ event: "announcement", endpoint: nameOf(follower.attachment), ...announcement });
+    }
     settle(follower, is);
     note(follower, before, input.type);
   }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
-import { createLinuxWiring, openAttachmentFiles } from "@fairlead/cni";
+import { createLinuxWiring, openAttachmentFiles, type Timing } from "@fairlead/cni";
 import { createAnnouncementListener } from "@fairlead/garp";
 import { buildRarp } from "@fairlead/garp/fake";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
@@ -30,6 +30,10 @@ export interface TestNode {
   readonly agent: Agent;
   readonly timeline: ReturnType<typeof createFakeTimeline>;
   readonly statusDir: string;
+  /** Of every ADD so far. */
+  readonly timings: readonly Timing[];
+  /** The namespace of a pod, made on first use: its path. */
+  namespaceOf(pod: string): string;
   /** Ends the agent without telling anybody and starts a new one over the same files and kernel. */
   restart(): Promise<void>;
   add(
@@ -89,6 +93,7 @@ async function startNode(
   const netns = NetworkNamespace.create();
   const route = RouteSocket.open({ netns });
   const pods = new Map<string, string>();
+  const timings: Timing[] = [];
   const statusDir = join(directory, "status");
   let timeline = createFakeTimeline();
   let running: { agent: Agent; stop: () => Promise<void> } = await launch();
@@ -119,7 +124,11 @@ async function startNode(
       memory: openMigrationFiles(join(directory, "migrations")),
       timeline,
       clock,
-      log: { info() {}, warn() {}, error() {} },
+      log: {
+        info: (fields) => "timing" in fields && timings.push(fields.timing as Timing),
+        warn() {},
+        error() {},
+      },
       readMtu: () => undefined,
     });
     await agent.start(AbortSignal.timeout(20_000));
@@ -160,6 +169,8 @@ async function startNode(
   return {
     name,
     statusDir,
+    timings,
+    namespaceOf,
     get agent() {
       return running.agent;
     },

@@ -1,0 +1,105 @@
+import { createAnnouncementListener } from "@fairlead/garp";
+import { buildRarp } from "@fairlead/garp/fake";
+import { NetworkNamespace, PacketSocket, RouteSocket } from "@fairlead/netlink";
+import { createWorkloadRoutes } from "@fairlead/routes";
+import { type Bench, quantile } from "../../../scripts/bench.ts";
+import { createFakeClock } from "../src/clock.ts";
+import { createEar } from "../src/ear.ts";
+import { createEndpointRoutes } from "../src/endpoint-routes.ts";
+import { fakeAttachment } from "../src/fakes.ts";
+import { createFakeMigrationMemory } from "../src/migration-files.ts";
+import { createMigrations } from "../src/migrations.ts";
+
+const count = 300;
+const mac = "02:aa:00:00:00:01";
+
+/** From the kernel's receipt of a guest's RARP to its acknowledgement of both elevated routes, on a real veth. */
+export default async function benchmark(bench: Bench): Promise<void> {
+  using node = NetworkNamespace.create();
+  using pod = NetworkNamespace.create();
+  using route = RouteSocket.open({ netns: node });
+  using inside = RouteSocket.open({ netns: pod });
+  const name = "cali-bench";
+  const link = route.links.add({
+    kind: "veth",
+    name,
+    up: true,
+    peer: { name: "eth0", netns: pod, address: mac, up: true },
+  });
+  using guest = PacketSocket.open({ netns: pod, linkIndex: inside.links.get("eth0")?.index ?? 0 });
+  const samples: number[] = [];
+  let heard = Promise.withResolvers<void>();
+  const timeline = { record() {} };
+  const migrations = createMigrations({
+    routes: createEndpointRoutes({
+      routes: createWorkloadRoutes({ route }),
+      timeline,
+      macOf: () => mac,
+      onError: fail,
+    }),
+    ear: createEar({
+      listener: createAnnouncementListener(),
+      netns: node,
+      guestMacOf: () => mac,
+      onProblem: fail,
+    }),
+    promoter: { promote() {}, stop() {}, pending: () => 0 },
+    memory: createFakeMigrationMemory(),
+    clock: createFakeClock(),
+    timeline,
+    convergence: () => 30_000,
+    onState: (_, { state }) => state === "Live" && heard.resolve(),
+    onElevated: (seconds) => samples.push(seconds * 1e6),
+  });
+  // Listening alone does not keep the process.
+  const alive = setInterval(() => {}, 60_000);
+  for (let i = 0; i < count; i++) {
+    heard = Promise.withResolvers();
+    const target = fakeAttachment("vm", {
+      hostInterface: name,
+      containerId: `c${i}`,
+      linkIndex: link.index,
+      role: "target",
+      migrationUid: "m",
+    });
+    migrations.follow(target, { uid: "m", createdAt: "2026-01-01T00:00:00Z" });
+    guest.send(buildRarp(mac));
+    await heard.promise;
+    migrations.drop(target);
+  }
+  clearInterval(alive);
+  migrations.close();
+  const floor = {
+    name: "two routes in one netlink batch",
+    value: quantile(bareRoutes(route, link.index), 0.5),
+  };
+  for (const q of [0.5, 0.99])
+    bench.report({
+      name: `announcement to both kernel routes, p${q * 100}`,
+      value: quantile(samples.slice(10), q),
+      unit: "µs",
+      floor,
+    });
+}
+
+function bareRoutes(route: RouteSocket, linkIndex: number): number[] {
+  const destinations = ["10.244.9.9/32", "fd00:10:244::9/128"];
+  return Array.from({ length: count }, () => {
+    const from = process.hrtime.bigint();
+    route.routes.batch(
+      destinations.map((destination) => ({
+        op: "replace",
+        route: { destination, linkIndex, metric: 512, protocol: 80 },
+      })),
+    );
+    const took = Number(process.hrtime.bigint() - from) / 1e3;
+    route.routes.batch(
+      destinations.map((destination) => ({ op: "delete", route: { destination, linkIndex, metric: 512 } })),
+    );
+    return took;
+  });
+}
+
+function fail(error: unknown): never {
+  throw error;
+}
