@@ -1,5 +1,5 @@
 import { parsePrefix } from "./prefix.ts";
-import { defaultPriority, preference, priorityCeiling, workloadRouteProtocol } from "./priority.ts";
+import { defaultPriority, preference, workloadRouteProtocol } from "./priority.ts";
 import type { Problems } from "./problems.ts";
 import type { Family, Speaker } from "./speaker.ts";
 import { interfacePattern } from "./symbol.ts";
@@ -64,18 +64,10 @@ function kernelOf(speaker: Speaker, family: Family, problems: Problems): string[
     "  accept;",
     "}",
     "",
-    "# The kernel prefers the lower metric: a route from afar gets the one its local preference stands for.",
     `filter kernel_export${family}`,
     "{",
-    "  if source = RTS_BGP then {",
-    ...(services === undefined ? [] : [`    if net ~ ${services} then reject;`]),
-    `    krt_metric = ${normal};`,
-    "    if defined(bgp_local_pref) then {",
-    `      if bgp_local_pref < ${priorityCeiling} then krt_metric = ${priorityCeiling} - bgp_local_pref; else krt_metric = 1;`,
-    "    }",
-    "    accept;",
-    "  }",
-    `  if source = RTS_STATIC then { krt_metric = ${normal}; accept; }`,
+    ...(services === undefined ? [] : [`  if source = RTS_BGP && net ~ ${services} then reject;`]),
+    "  if source = RTS_BGP || source = RTS_STATIC then accept;",
     "  reject;",
     "}",
     "",
@@ -85,8 +77,9 @@ function kernelOf(speaker: Speaker, family: Family, problems: Problems): string[
     "  graceful restart on;",
     "  merge paths on;",
     "  scan time 2;",
-    // No metric of its own: each route brings the one its filter gave it.
-    "  metric 0;",
+    // One metric for every route from afar: better than a local workload at rest, worse than an elevated one. BIRD can only
+    // replace a route in the kernel whose metric stays the same; one of another metric would be left behind for good.
+    `  metric ${normal - 1};`,
     `  ipv${family} { import filter kernel_import${family}; export filter kernel_export${family}; };`,
     "}",
     "",
