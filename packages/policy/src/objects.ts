@@ -11,12 +11,12 @@ import {
   type Pod,
   type Tier,
 } from "@fairlead/api";
-import ipaddr from "ipaddr.js";
 import type { Calculator } from "./calc/calculator.ts";
 import type { NamedPort } from "./endpoint.ts";
 import type { ObjectRef, PolicyKind, PolicyObject } from "./engine.ts";
 import { PolicyError } from "./error.ts";
 import { type CalicoPolicy, fromCalico } from "./model/calico.ts";
+import { checkModel, isAddress, isWhole } from "./model/check.ts";
 import { fromClusterNetworkPolicy } from "./model/cluster-network-policy.ts";
 import { fromKubernetes } from "./model/kubernetes.ts";
 import { inNamespace } from "./model/member-set.ts";
@@ -97,7 +97,7 @@ function checked(kind: PolicyKind, object: PolicyObject): KubernetesObject {
 }
 
 const policy = (kind: PolicyKind, read: (object: KubernetesObject) => PolicyModel): Handler => ({
-  upsert: (calculator, object) => calculator.upsertPolicy(read(object)),
+  upsert: (calculator, object) => calculator.upsertPolicy(checkModel(read(object))),
   remove: (calculator, ref) => calculator.removePolicy(keyOf(kind, ref)),
 });
 
@@ -182,7 +182,7 @@ const handlers: Partial<Record<PolicyKind, Handler>> = {
 /** A pod that has ended, has no address yet or uses its node's is in no set. */
 function podSource({ metadata, spec, status }: Pod) {
   if (spec.hostNetwork || status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
-  const addresses = (status?.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ipaddr.isValid(ip));
+  const addresses = (status?.podIPs ?? []).map(({ ip }) => ip).filter(isAddress);
   if (addresses.length === 0) return undefined;
   return {
     id: keyOf("Pod", metadata),
@@ -202,7 +202,9 @@ export function podPorts(spec: Pod["spec"]): NamedPort[] {
   return [...(spec.initContainers ?? []), ...spec.containers]
     .flatMap(({ ports = [] }) => ports)
     .flatMap(({ name, containerPort, protocol = "TCP" }) =>
-      name === undefined ? [] : [{ name, protocol: protocols[protocol], port: containerPort }],
+      name === undefined || protocols[protocol] === undefined || !isWhole(containerPort, 65_535)
+        ? []
+        : [{ name, protocol: protocols[protocol], port: containerPort }],
     );
 }
 
@@ -213,9 +215,12 @@ function sliceSource(slice: EndpointSlice) {
   return {
     id: keyOf("EndpointSlice", metadata),
     labels: {},
-    addresses: slice.addressType === "FQDN" ? [] : usable.flatMap(({ addresses }) => addresses),
+    addresses:
+      slice.addressType === "FQDN" ? [] : usable.flatMap(({ addresses }) => addresses).filter(isAddress),
     ports: (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }): NamedPort[] =>
-      port === undefined ? [] : [{ name, protocol: protocols[protocol], port }],
+      protocols[protocol] === undefined || !isWhole(port, 65_535)
+        ? []
+        : [{ name, protocol: protocols[protocol], port }],
     ),
     namespace: metadata.namespace ?? "default",
     isPod: false,

@@ -121,7 +121,7 @@ class NftablesDataplane implements Dataplane {
     if (replace) transaction.deleteTable(table);
     const flags = this.#exclusive ? tableFlags.owner | tableFlags.persist : 0;
     if (replace || !actual.exists || this.#exclusive) transaction.addTable(table, flags);
-    const change = compareTable(replace ? nothing : actual, desired, keepUnknown);
+    const change = compareTable(table, replace ? nothing : actual, desired, keepUnknown);
     for (const chain of change.chains) {
       const present = replace ? undefined : actual.chains.get(chain.name);
       if (present !== undefined && present.base !== baseOf(table, chain))
@@ -172,13 +172,18 @@ const nothing: KernelTableState = {
   elements: new Map(),
 };
 
-function compareTable(actual: KernelTableState, desired: Table, keepUnknown: boolean): TableChange {
+function compareTable(
+  table: KernelTable,
+  actual: KernelTableState,
+  desired: Table,
+  keepUnknown: boolean,
+): TableChange {
   const change = draftChange();
   for (const chain of desired.chains.values()) {
     const present = actual.chains.get(chain.name);
     const rules = chain.rules.map(ruleIdentity);
-    if (present !== undefined && sameList(present.rules, rules) && present.comment === (chain.comment ?? ""))
-      continue;
+    const same = sameList(present?.rules ?? [], rules) && present?.comment === (chain.comment ?? "");
+    if (same && present?.base === baseOf(table, chain)) continue;
     change.chains.push(chain);
   }
   for (const set of desired.sets.values()) if (!actual.sets.has(set.name)) change.sets.push(set);

@@ -34,6 +34,7 @@ export class Transaction {
   readonly #out = new AttributeWriter();
   #sequence = 1;
   #lastMessage = 0;
+  #messages = 0;
 
   /** @param generation the kernel refuses the batch when its ruleset is no longer of this generation */
   constructor(generation?: number) {
@@ -44,7 +45,7 @@ export class Transaction {
 
   /** Messages besides the frame. */
   get messages(): number {
-    return this.#sequence - 2;
+    return this.#messages;
   }
 
   addTable(table: KernelTable, flags: number): void {
@@ -175,6 +176,7 @@ export class Transaction {
   #message(kind: number, table: KernelTable, flags: number, content: (out: AttributeWriter) => void): void {
     const start = this.#begin(subsystem | kind, netlink.request | flags, family[table.family], 0);
     this.#lastMessage = start;
+    this.#messages++;
     content(this.#out);
     this.#end(start);
   }
