@@ -50,8 +50,8 @@ export default async (bench: Bench): Promise<void> => {
   ];
   source.ip("route", "add", ...route(1024));
   await eventually(
-    () => fabric.tor.ip("route", "get", "10.244.1.5"),
-    (text) => text.includes("via 10.10.1.2 "),
+    () => fabric.tor.ip("route", "show", "root", "10.244.0.0/16"),
+    (text) => text.includes("via 10.10.1.2 ") && text.includes("via 10.10.2.2 "),
   );
   const away = watch(fabric.tor, `flb${process.pid}tor`);
   const local = watch(target, `flb${process.pid}n2`);
