@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createPolicyEngine, type PolicyEngine, type PolicySettings } from "./index.ts";
+import { createNftablesDataplane } from "./nftables.ts";
+import { arrives, frameFrom, heard, Testbed, type TestWorkload } from "./testbed/testbed.ts";
+
+/** What broke elsewhere, each under the name it is known by. More of them stand in the other kernel tests. */
+let testbed: Testbed;
+let engine: PolicyEngine;
+let a: TestWorkload;
+let b: TestWorkload;
+
+const udp = { protocol: "udp", sourcePort: 4000, destinationPort: 5000 } as const;
+const nft = (...command: string[]) => testbed.run(() => execFileSync("nft", command, { encoding: "utf8" }));
+const settled = () => engine.settled({ signal: AbortSignal.timeout(5_000) });
+
+async function start(settings: Partial<PolicySettings> = {}): Promise<void> {
+  engine = createPolicyEngine({
+    dataplane: createNftablesDataplane({ netns: testbed.node }),
+    nodeName: "node",
+    settings,
+  });
+  await engine.start();
+  for (const { endpoint } of [a, b]) engine.endpoints.upsert(endpoint);
+  engine.synced();
+  await settled();
+}
+
+beforeEach(() => {
+  testbed = new Testbed();
+  a = testbed.workload();
+  b = testbed.workload();
+});
+
+afterEach(async () => {
+  await engine?.close();
+  testbed?.[Symbol.dispose]();
+});
+
+test("CVE-2025-64715: an empty set of networks matches nothing, not everything", async () => {
+  await start();
+  engine.objects.upsert("ClusterNetworkPolicy", {
+    metadata: { name: "only-the-empty-set" },
+    spec: {
+      tier: "Admin",
+      priority: 1,
+      subject: { namespaces: {} },
+      egress: [
+        { action: "Accept", to: [{ networks: [] }] },
+        { action: "Deny", to: [{ networks: ["0.0.0.0/0", "::/0"] }] },
+      ],
+    },
+  });
+  await settled();
+  for (const family of ["ipv4", "ipv6"] as const) {
+    expect(
+      arrives(a, b, frameFrom(a, { source: a[family], destination: b[family], payload: udp })),
+      family,
+    ).toBe(false);
+  }
+});
+
+test("a network set without networks selects nobody", async () => {
+  await start();
+  engine.objects.upsert("GlobalNetworkSet", {
+    metadata: { name: "none", labels: { set: "none" } },
+    spec: { nets: [] },
+  });
+  engine.objects.upsert("GlobalNetworkPolicy", {
+    metadata: { name: "from-none" },
+    spec: {
+      selector: "all()",
+      types: ["Ingress"],
+      ingress: [{ action: "Allow", source: { selector: "set == 'none'" } }],
+    },
+  });
+  await settled();
+  expect(arrives(a, b, frameFrom(a, { source: a.ipv4, destination: b.ipv4, payload: udp }))).toBe(false);
+});
+
+test("CVE-2019-9946: rules of others stay as and where they are", async () => {
+  nft("add", "table", "inet", "theirs");
+  nft("add", "chain", "inet", "theirs", "forward", "{ type filter hook forward priority 0; policy accept; }");
+  nft("add", "rule", "inet", "theirs", "forward", "udp", "dport", "7", "drop");
+  const before = nft("list", "table", "inet", "theirs");
+  await start();
+  engine.endpoints.remove(a.endpoint.id);
+  await settled();
+  await engine.close();
+  await start();
+  expect(nft("list", "table", "inet", "theirs")).toBe(before);
+});
+
+describe("outgoing address translation", () => {
+  const source = (frames: readonly Buffer[]) =>
+    frames
+      .filter((frame) => frame.readUInt16BE(12) === 0x0800 && frame[23] === 17)
+      .map((frame) => frame.subarray(26, 30).join("."));
+  const toWorld = () => frameFrom(a, { source: a.ipv4, destination: testbed.uplink.ipv4, payload: udp });
+  const pool = (natOutgoing: boolean) => ({
+    metadata: { name: "pool" },
+    spec: { cidr: "10.65.0.0/16", natOutgoing },
+  });
+
+  test("hides a pool that asks for it, and VMs' pools that do not keep their address", async () => {
+    await start();
+    engine.objects.upsert("IPPool", pool(false));
+    await settled();
+    expect(source(heard(a, testbed.uplink, toWorld()))).toEqual([a.ipv4]);
+    engine.objects.upsert("IPPool", pool(true));
+    await settled();
+    const fresh = frameFrom(a, {
+      source: a.ipv4,
+      destination: testbed.uplink.ipv4,
+      payload: { ...udp, sourcePort: 4001 },
+    });
+    expect(source(heard(a, testbed.uplink, fresh))).toEqual([Testbed.node4]);
+  });
+
+  test("leaves traffic between pools alone", async () => {
+    await start();
+    engine.objects.upsert("IPPool", pool(true));
+    await settled();
+    expect(source(heard(a, b, frameFrom(a, { source: a.ipv4, destination: b.ipv4, payload: udp })))).toEqual([
+      a.ipv4,
+    ]);
+  });
+
+  test("uses the address and ports it is given", async () => {
+    await start({ natOutgoingAddress: "203.0.113.9", natPortRange: [50_000, 50_010] });
+    engine.objects.upsert("IPPool", pool(true));
+    await settled();
+    const frames = heard(a, testbed.uplink, toWorld()).filter((frame) => frame.readUInt16BE(12) === 0x0800);
+    expect(source(frames)).toEqual(["203.0.113.9"]);
+    expect(frames[0]?.readUInt16BE(34)).toBeGreaterThanOrEqual(50_000);
+    expect(frames[0]?.readUInt16BE(34)).toBeLessThanOrEqual(50_010);
+  });
+});
