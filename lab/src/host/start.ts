@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { LabError, type LabErrorCode, messageOf } from "../error.ts";
@@ -9,6 +9,7 @@ import { logDirectory, outDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
 import { startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
+import { readTopology } from "../topology/topology.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
 import { type LabState, removeState, runningLab, saveState } from "./state.ts";
 
@@ -22,7 +23,10 @@ export interface StartOptions {
  * Starts the lab and resolves when it is ready. Whatever goes wrong, or when `signal` fires, the first process is killed and the
  * kernel removes the rest.
  */
-export async function startLab(options: StartOptions): Promise<LabState> {
+export async function startLab(given: StartOptions): Promise<LabState> {
+  // The first process has another working directory, and a mistake in the file should show before anything starts.
+  const options = { ...given, topology: resolve(given.topology) };
+  readTopology(options.topology);
   requirePrograms();
   const present = await runningLab();
   if (present !== undefined)

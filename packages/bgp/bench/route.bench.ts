@@ -80,6 +80,14 @@ export default async (bench: Bench): Promise<void> => {
   }
   away.child.kill();
   local.child.kill();
+  bench.report({
+    name: "from the node's kernel event to the router's, p50",
+    value: quantile(
+      far.map((ms, i) => ms - near[i]!),
+      0.5,
+    ),
+    unit: "ms",
+  });
   for (const [name, q] of [
     ["p50", 0.5],
     ["p99", 0.99],
