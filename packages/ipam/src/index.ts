@@ -34,4 +34,5 @@ export type { SettingsObjects, SettingsSource } from "./settings.ts";
 export type { BorrowedAddress, Overview, PoolUsage, ShownAddress, Usage } from "./show.ts";
 export type { SplitRequest } from "./split.ts";
 export * from "./store.ts";
+export { createViewSettings, type ViewSettingsOptions } from "./view-settings.ts";
 export * from "./workload-types.ts";

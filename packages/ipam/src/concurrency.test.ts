@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { createFaultyStore } from "./faulty-store.ts";
+import { seeded } from "./simulation.ts";
+import { del, Testbed, texts } from "./testbed.ts";
+import { findViolations } from "./violations.ts";
+
+/** Lets calls of many processes through one by one, in an order drawn at random: every interleaving may happen, a seed repeats it. */
+function interleaver(random: () => number) {
+  const waiting: (() => void)[] = [];
+  let pumping = false;
+  const pump = () => {
+    const [next] = waiting.splice(Math.floor(random() * waiting.length), 1);
+    next?.();
+    if (waiting.length > 0) setImmediate(pump);
+    else pumping = false;
+  };
+  return () =>
+    new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      if (pumping) return;
+      pumping = true;
+      setImmediate(pump);
+    });
+}
+
+test.each(Array.from({ length: 12 }, (_, seed) => seed))(
+  "nodes that compete for a pool share it exactly, in any interleaving (seed %i)",
+  async (seed) => {
+    const bed = new Testbed({ cidr: "10.0.0.0/27", blockSize: 30 }, { cidr: "fd00::/123", blockSize: 126 });
+    const random = seeded(seed);
+    const gate = interleaver(random);
+    const nodes = ["node-1", "node-2", "node-3"].map((node) => ({
+      node,
+      ipam: bed.boot({ random, store: createFaultyStore(bed.store, { gate }) }),
+    }));
+    const pods = Array.from({ length: 32 }, (_, i) => ({
+      at: nodes[i % 3]!,
+      request: bed.pod(nodes[i % 3]!.node),
+    }));
+    const given = await Promise.all(pods.map(({ at, request }) => at.ipam.workloads.assign(request)));
+    expect(new Set(given.flatMap(texts)).size).toBe(64);
+    expect(await findViolations(bed.store)).toEqual([]);
+
+    const leaving = pods.filter(() => random() < 0.5);
+    const arriving = leaving.map(({ at }) => ({ at, request: bed.pod(at.node) }));
+    await Promise.all(leaving.map(({ at, request }) => at.ipam.workloads.release(del(request))));
+    const again = await Promise.all(arriving.map(({ at, request }) => at.ipam.workloads.assign(request)));
+    expect(new Set(again.flatMap(texts)).size).toBe(arriving.length * 2);
+    expect(await findViolations(bed.store)).toEqual([]);
+  },
+);
+
+test.each(Array.from({ length: 12 }, (_, seed) => seed))(
+  "pods of one VM that ask on all nodes at once are told one address (seed %i)",
+  async (seed) => {
+    const bed = new Testbed();
+    const random = seeded(seed);
+    const gate = interleaver(random);
+    const { active } = bed.vm("a");
+    const outcomes = await Promise.allSettled(
+      ["node-1", "node-2", "node-3", "node-1", "node-2"].map((node) =>
+        bed
+          .boot({ random, store: createFaultyStore(bed.store, { gate }) })
+          .workloads.assign(bed.pod(node, { vm: active })),
+      ),
+    );
+    const told = outcomes.flatMap((outcome) =>
+      outcome.status === "fulfilled" ? [String(texts(outcome.value))] : [],
+    );
+    expect(told.length).toBeGreaterThan(0);
+    expect(new Set(told).size).toBe(1);
+    for (const outcome of outcomes)
+      if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "OwnedByNewerPod" });
+    const last = await bed.boot().owners.get(told[0]!.split(",")[0]!);
+    expect(last.active?.pod).toBe("virt-launcher-5");
+    expect(await findViolations(bed.store, { settled: true })).toEqual([]);
+  },
+);
