@@ -19,6 +19,7 @@ import { serveHealth } from "./health-server.ts";
 import { openMigrationFiles } from "./migration-files.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
 import { type AgentOptions, readOptions } from "./options.ts";
+import { readRoutePriorities } from "./route-priorities.ts";
 import { createSettingsFromView } from "./settings-from-view.ts";
 import { openTimeline } from "./timeline.ts";
 
@@ -41,6 +42,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const client = createApiClient(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {});
   resources.defer(() => client.close());
   const view = resources.use(createClusterView({ client, kinds: watchedKinds, logger: log }));
+  const priorities = await readRoutePriorities(
+    client,
+    join(stateDir, "priorities.json"),
+    report("priorities"),
+  );
   const ipam = createIpam({
     store: createKubernetesStore({ client }),
     settings: createSettingsFromView(view),
@@ -60,7 +66,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       view,
       workloads: ipam.workloads,
       policy,
-      routes: createWorkloadRoutes({ route, onError: report("routes") }),
+      routes: createWorkloadRoutes({ route, priorities, onError: report("routes") }),
+      priorities,
       listener: createAnnouncementListener(),
       bird,
       wiring: resources.use(createLinuxWiring()),

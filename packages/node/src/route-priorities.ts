@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { type ApiClient, type FelixConfiguration, isApiError, kinds } from "@fairlead/api";
+import { defaultPriorities, type Priorities } from "@fairlead/routes";
+
+/** Metrics of workload routes, by family. */
+export interface RoutePriorities {
+  readonly ipv4: Priorities;
+  readonly ipv6: Priorities;
+}
+
+const defaults: RoutePriorities = { ipv4: defaultPriorities, ipv6: defaultPriorities };
+
+/** What a FelixConfiguration says; its own schema makes sure that elevated is better than normal. */
+export function prioritiesOf(felix: FelixConfiguration | undefined): RoutePriorities {
+  if (!felix) return defaults;
+  const { spec } = felix;
+  return {
+    ipv4: { normal: spec.ipv4NormalRoutePriority, elevated: spec.ipv4ElevatedRoutePriority },
+    ipv6: { normal: spec.ipv6NormalRoutePriority, elevated: spec.ipv6ElevatedRoutePriority },
+  };
+}
+
+/**
+ * The metrics to start with: the cluster's, or when the API server does not answer in time those of the last start, which `file` remembers: a
+ * restart must find its own routes again.
+ */
+export async function readRoutePriorities(
+  client: Pick<ApiClient, "get">,
+  file: string,
+  onError: (error: unknown) => void,
+  patience = 2_000,
+): Promise<RoutePriorities> {
+  try {
+    const signal = AbortSignal.timeout(patience);
+    const felix = await client
+      .get(kinds.FelixConfiguration, { name: "default" }, { signal })
+      .catch((error: unknown) => {
+        if (isApiError(error, "NotFound")) return undefined;
+        throw error;
+      });
+    const priorities = prioritiesOf(felix);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.tmp`, JSON.stringify(priorities));
+    renameSync(`${file}.tmp`, file);
+    return priorities;
+  } catch (error) {
+    onError(error);
+    return remembered(file);
+  }
+}
+
+function remembered(file: string): RoutePriorities {
+  try {
+    const { ipv4, ipv6 } = JSON.parse(readFileSync(file, "utf8")) as Partial<RoutePriorities>;
+    const isComplete = [ipv4, ipv6].every(
+      (one) => Number.isInteger(one?.normal) && Number.isInteger(one?.elevated),
+    );
+    return isComplete && ipv4 && ipv6 ? { ipv4, ipv6 } : defaults;
+  } catch {
+    // The first start ever.
+    return defaults;
+  }
+}
