@@ -5,6 +5,7 @@
 export class Flight<T> {
   readonly #work: () => Promise<T>;
   #running: Promise<unknown> | undefined;
+  #current: Promise<T> | undefined;
   #next: Promise<T> | undefined;
 
   constructor(work: () => Promise<T>) {
@@ -21,15 +22,23 @@ export class Flight<T> {
     return this.#next;
   }
 
+  /** Waits for the run under way, if any: good enough when a slightly older answer is. */
+  join(): Promise<T> {
+    return this.#current ?? this.run();
+  }
+
   #start(): Promise<T> {
     const work = this.#work();
+    this.#current = work;
     const settled = work.then(
       () => undefined,
       () => undefined,
     );
     this.#running = settled;
     void settled.then(() => {
-      if (this.#running === settled) this.#running = undefined;
+      if (this.#running !== settled) return;
+      this.#running = undefined;
+      this.#current = undefined;
     });
     return work;
   }

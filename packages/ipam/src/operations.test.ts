@@ -160,6 +160,25 @@ describe("release", () => {
   });
 });
 
+describe("memory", () => {
+  test("a refusal is decided on the newest state, not on what is remembered", async () => {
+    const bed = new Testbed();
+    const [here, elsewhere] = [bed.boot(), bed.boot()];
+    const place = (handle: string) => here.assign({ address: "10.0.0.5", handle, node: "node-1" });
+    await place("a");
+    await elsewhere.releaseByHandle("a");
+    expect((await place("b")).address).toBe("10.0.0.5");
+  });
+
+  test("an address others gave back is found before the pool is called exhausted", async () => {
+    const bed = new Testbed({ cidr: "10.0.0.0/30", blockSize: 30 });
+    const [here, elsewhere] = [bed.boot(), bed.boot()];
+    for (const handle of ["a", "b", "c", "d"]) await here.allocate(ask(handle));
+    await elsewhere.releaseByHandle("c");
+    expect((await here.allocate(ask("e"))).addresses).toHaveLength(1);
+  });
+});
+
 describe("blocks and pools", () => {
   test("a node takes from its own block, claims one more, then borrows", async () => {
     const bed = new Testbed({ cidr: "10.0.0.0/29", blockSize: 30 });

@@ -57,7 +57,8 @@ export function createStoreSettings(store: IpamStore, maxAgeMs: number, now: () 
   return {
     async read({ fresh }) {
       const age = known ? now() - known.at : Number.POSITIVE_INFINITY;
-      return known && !fresh && age >= 0 && age < maxAgeMs ? known.objects : flight.run();
+      if (fresh) return flight.run();
+      return known && age >= 0 && age < maxAgeMs ? known.objects : flight.join();
     },
   };
 }
