@@ -35,7 +35,8 @@ export class Connection {
     const pem = (value: string | undefined): Buffer | undefined =>
       value === undefined ? undefined : Buffer.from(value, "base64");
     this.#token = token ?? stringAt(user, "user", "token");
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 64, scheduling: "lifo" });
+    // No limit: the garbage collector holds one watch for each kind, and a request must never queue behind those.
+    this.#agent = new Agent({ keepAlive: true, scheduling: "lifo" });
     this.#options = {
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: url.port || 443,
