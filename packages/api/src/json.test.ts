@@ -53,3 +53,42 @@ test("a field called __proto__ changes no prototype", () => {
   const copy = clone(parseJson('{"__proto__":{"polluted":true}}')) as { polluted?: boolean };
   expect(copy.polluted).toBeUndefined();
 });
+
+test("integers that round to the same number are told apart", () => {
+  const [a, b] = [1798000000000000123n, 1798000000000000124n];
+  expect(parseJson(`{"a":${a},"b":[${b},{"c":${a}}]}`)).toEqual({ a, b: [b, { c: a }] });
+});
+
+test("digits in names, strings and fractions are no integers", () => {
+  const text =
+    '{"1798000000000000123":"a 1798000000000000123,","x":0.1798000000000123,"y":-1798000000000000123}';
+  expect(parseJson(text)).toEqual({
+    "1798000000000000123": "a 1798000000000000123,",
+    x: 0.1798000000000123,
+    y: -1798000000000000123n,
+  });
+});
+
+const integers = fc.oneof(
+  fc.maxSafeInteger(),
+  fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }),
+  fc.string(),
+);
+const trees = fc.letrec((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 4 },
+    integers,
+    fc.array(tie("tree")),
+    fc.dictionary(fc.string({ minLength: 1 }), tie("tree"), { noNullPrototype: true }),
+  ),
+})).tree;
+
+test("a tree of integers of any size comes back, and writing it changes nothing", () => {
+  fc.assert(
+    fc.property(trees, (tree) => {
+      const before = structuredClone(tree);
+      expect(parseJson(stringifyJson(tree))).toEqual(before);
+      expect(isSame(tree, before)).toBe(true);
+    }),
+  );
+});

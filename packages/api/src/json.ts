@@ -1,8 +1,12 @@
 /**
  * JSON with 64-bit integers. A block's sequence number counts nanoseconds since 1970: beyond 2^53 a double rounds, and a
  * counter that rounds stops counting. Such integers become bigint, all others stay numbers.
+ *
+ * Blocks are read and written on every address, so this costs little more than JSON.parse and JSON.stringify do: a reviver
+ * or a replacer is called for every member and makes them five times slower.
  */
-const mayHoldLargeInteger = /(?:^|[:[,])\s*-?\d{16,}/;
+const mayHoldLargeInteger = /\d{16}/;
+const manyDigits = /-?\d{16,}/g;
 
 /** V8 gives the reviver the digits as they stood; TypeScript's library does not know yet. */
 interface SourceContext {
@@ -16,8 +20,24 @@ type Parse = (
 
 const json = JSON as unknown as { readonly parse: Parse; readonly rawJSON: (text: string) => unknown };
 
+/** Throws SyntaxError, as JSON.parse does. */
 export function parseJson(text: string): unknown {
   if (!mayHoldLargeInteger.test(text)) return JSON.parse(text);
+  const exact = new Map<number, bigint>();
+  for (const [digits] of text.matchAll(manyDigits)) {
+    const rounded = Number(digits);
+    if (Number.isSafeInteger(rounded)) continue;
+    const integer = BigInt(digits);
+    const other = exact.get(rounded);
+    // Two that round to the same number: only their places tell them apart.
+    if (other !== undefined && other !== integer) return parseBySource(text);
+    exact.set(rounded, integer);
+  }
+  const value: unknown = JSON.parse(text);
+  return exact.size === 0 ? value : restore(value, exact);
+}
+
+function parseBySource(text: string): unknown {
   return json.parse(text, (_key, value, { source }) =>
     typeof value === "number" &&
     source !== undefined &&
@@ -28,10 +48,39 @@ export function parseJson(text: string): unknown {
   );
 }
 
+/** Puts the integers back in place of the numbers they were rounded to. */
+function restore(value: unknown, exact: ReadonlyMap<number, bigint>): unknown {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : (exact.get(value) ?? value);
+  if (typeof value !== "object" || value === null) return value;
+  const members = value as Record<string, unknown>;
+  for (const key in members) {
+    const member = members[key];
+    if (typeof member !== "number" && typeof member !== "object") continue;
+    const restored = restore(member, exact);
+    if (restored !== member) members[key] = restored;
+  }
+  return value;
+}
+
 export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === "bigint" ? json.rawJSON(member.toString()) : member,
-  );
+  return JSON.stringify(withRawIntegers(value));
+}
+
+/** The same value, or where it holds a bigint, a copy that JSON.stringify can write. */
+function withRawIntegers(value: unknown): unknown {
+  if (typeof value === "bigint") return json.rawJSON(value.toString());
+  if (typeof value !== "object" || value === null) return value;
+  const members = value as Record<string, unknown>;
+  let copy: Record<string, unknown> | undefined;
+  for (const key in members) {
+    const member = members[key];
+    if (typeof member !== "bigint" && typeof member !== "object") continue;
+    const raw = withRawIntegers(member);
+    if (raw === member) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...members }) as Record<string, unknown>;
+    copy[key] = raw;
+  }
+  return copy ?? value;
 }
 
 /** A copy that shares nothing. Objects from the API are plain trees. */
