@@ -1,5 +1,13 @@
-export type Json = string | number | boolean | null | Json[] | JsonObject;
+import { parseJson as parse, stringifyJson as stringify } from "@fairlead/api";
+
+/** A JSON value. Integers that a double would round (beyond 2^53) are bigints, all others numbers. */
+export type Json = string | number | bigint | boolean | null | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json | undefined };
+
+/** Throws SyntaxError. */
+export const parseJson = (text: string): Json => parse(text) as Json;
+
+export const stringifyJson = (value: Json | undefined | object): string => stringify(value);
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -21,7 +29,7 @@ export const stringAt = (value: Json | undefined, ...path: readonly string[]): s
 
 export const numberAt = (value: Json | undefined, ...path: readonly string[]): number | undefined => {
   const found = at(value, ...path);
-  return typeof found === "number" ? found : undefined;
+  return typeof found === "number" || typeof found === "bigint" ? Number(found) : undefined;
 };
 
 export const objectAt = (value: Json | undefined, ...path: readonly string[]): JsonObject | undefined => {
@@ -59,6 +67,7 @@ export function copyJson<T extends Json | undefined>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(copyJson) as T;
   const copy: JsonObject = {};
-  for (const key in value) copy[key] = copyJson((value as JsonObject)[key]);
+  // Assigning __proto__ would change the prototype instead.
+  for (const key in value) if (key !== "__proto__") copy[key] = copyJson((value as JsonObject)[key]);
   return copy as T;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, test } from "vitest";
 import { Connection } from "../controllers/connection.ts";
+import { eventually } from "./compliance/target.ts";
 import { stringAt } from "./json.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fairlead-apiserver-"));
@@ -29,6 +30,22 @@ async function start(bind: string): Promise<{ child: ChildProcess; address: stri
 }
 
 const config = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } });
+/** More than a double can hold. */
+const large = 1798000000000000123n;
+const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const counterPath = "/apis/example.org/v1/counters";
+const schema = { type: "object", properties: { value: { type: "integer" } } };
+const counters = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "counters.example.org" },
+  spec: {
+    group: "example.org",
+    scope: "Cluster",
+    names: { plural: "counters", kind: "Counter" },
+    versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+  },
+};
 const maps = "/api/v1/namespaces/default/configmaps";
 
 describe("the server process", () => {
@@ -39,6 +56,14 @@ describe("the server process", () => {
     const file = join(directory, "admin.kubeconfig");
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const connection = new Connection(readFileSync(file, "utf8"));
+    const defined = await connection.call({ method: "POST", path: definitions, body: counters });
+    expect(defined.code, defined.text).toBe(201);
+    const counter = { apiVersion: "example.org/v1", kind: "Counter", metadata: { name: "c" }, value: large };
+    const counted = await eventually(async () => {
+      const answer = await connection.call({ method: "POST", path: counterPath, body: counter });
+      return answer.code === 201 ? answer : undefined;
+    });
+    expect(counted.json.value).toBe(large);
     const before = await connection.call({ method: "POST", path: maps, body: config("before") });
     expect(before.code).toBe(201);
     const version = stringAt(before.json, "metadata", "resourceVersion")!;
@@ -49,6 +74,7 @@ describe("the server process", () => {
     const second = await start(first.address);
     const again = new Connection(readFileSync(file, "utf8"));
     expect((await again.call({ path: `${maps}/before` })).json).toEqual(before.json);
+    expect((await again.call({ path: `${counterPath}/c` })).json).toEqual(counted.json);
     const after = await again.call({ method: "POST", path: maps, body: config("after") });
     expect(Number(stringAt(after.json, "metadata", "resourceVersion"))).toBeGreaterThan(Number(version));
     const names: (string | undefined)[] = [];

@@ -1,4 +1,4 @@
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, stringifyJson } from "./json.ts";
 
 /** Why a request failed, in the words of metav1.StatusReason. */
 export type Reason =
@@ -140,7 +140,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-const shown = (value: unknown): string => (value === undefined ? "null" : JSON.stringify(value));
+const shown = (value: unknown): string => (value === undefined ? "null" : stringifyJson(value as object));
 
 export const fieldError = {
   required: (field: string, detail = ""): FieldError => ({

@@ -1,7 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { parse } from "yaml";
-import { isObject, type Json, type JsonObject, listAt, stringAt } from "../apiserver/json.ts";
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  listAt,
+  parseJson,
+  stringAt,
+  stringifyJson,
+} from "../apiserver/json.ts";
 
 export interface Answer {
   readonly code: number;
@@ -53,13 +61,13 @@ export class Connection {
 
   /** One request and its answer, whatever its code. Rejects when the server cannot be reached. */
   async call({ method = "GET", path, body, headers = {}, timeoutMs = 15_000 }: Call): Promise<Answer> {
-    const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+    const payload = body === undefined ? undefined : typeof body === "string" ? body : stringifyJson(body);
     const response = await this.#open(method, path, payload, headers, timeoutMs);
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const isJson = response.headers["content-type"]?.startsWith("application/json");
-    const json: Json = isJson ? JSON.parse(text) : {};
+    const json: Json = isJson ? parseJson(text) : {};
     return {
       code: response.statusCode ?? 0,
       headers: response.headers,
@@ -81,7 +89,8 @@ export class Connection {
         rest += String(chunk);
         const lines = rest.split("\n");
         rest = lines.pop() ?? "";
-        for (const line of lines) if (line !== "") yield JSON.parse(line);
+        for (const line of lines)
+          if (line !== "") yield parseJson(line) as { type: string; object: JsonObject };
       }
     } catch (error) {
       if (!signal.aborted) throw error;

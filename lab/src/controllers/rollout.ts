@@ -7,6 +7,7 @@ import {
   objectAt,
   sameJson,
   stringAt,
+  stringifyJson,
 } from "../apiserver/json.ts";
 import type { KubeObject } from "../apiserver/objects.ts";
 
@@ -25,7 +26,7 @@ export const isActive = (pod: KubeObject): boolean =>
 /** A short name for a pod template: the same template, the same name. */
 export const templateHash = (deployment: KubeObject): string =>
   createHash("sha256")
-    .update(JSON.stringify(objectAt(deployment, "spec", "template") ?? {}))
+    .update(stringifyJson(objectAt(deployment, "spec", "template") ?? {}))
     .digest("hex")
     .slice(0, 10);
 

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { isObject, type Json, type JsonObject, parseJson, stringifyJson } from "../json.ts";
 import { fieldSchema, type Schema } from "../schema/schema.ts";
 
 /**
@@ -27,7 +27,7 @@ export function divisionOf(schema: Schema | undefined, value: Json | undefined):
 
 /** The path element of an item of an associative list: `k:{"name":"a"}` with sorted keys, or `v:"a"`. */
 export function elementOf(schema: Schema | undefined, division: "set" | "map", item: Json): string {
-  if (division === "set") return `v:${JSON.stringify(item)}`;
+  if (division === "set") return `v:${stringifyJson(item)}`;
   const keys = [...(schema?.["x-kubernetes-list-map-keys"] ?? [])].sort();
   const id: JsonObject = {};
   for (const key of keys) {
@@ -36,7 +36,7 @@ export function elementOf(schema: Schema | undefined, division: "set" | "map", i
     if (value !== undefined) id[key] = value;
     else if (fallback !== undefined) id[key] = fallback;
   }
-  return `k:${JSON.stringify(id)}`;
+  return `k:${stringifyJson(id)}`;
 }
 
 /** The parts of a divided value, by path element. */
@@ -83,8 +83,8 @@ export function printPath(path: string): string {
     if (element.startsWith("f:")) text += `.${rest}`;
     else if (element.startsWith("v:")) text += `[=${rest}]`;
     else {
-      const keys = Object.entries(JSON.parse(rest) as JsonObject);
-      text += `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(",")}]`;
+      const keys = Object.entries(parseJson(rest) as JsonObject);
+      text += `[${keys.map(([key, value]) => `${key}=${stringifyJson(value)}`).join(",")}]`;
     }
   }
   return text;

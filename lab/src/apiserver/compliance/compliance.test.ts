@@ -8,6 +8,7 @@ import { customCases } from "./custom.compliance.ts";
 import { deletionCases } from "./deletion.compliance.ts";
 import { discoveryCases } from "./discovery.compliance.ts";
 import { informerCases } from "./informer.compliance.ts";
+import { integerCases } from "./integers.compliance.ts";
 import { kubectlCases } from "./kubectl.compliance.ts";
 import { objectCases } from "./objects.compliance.ts";
 import { patchCases } from "./patch.compliance.ts";
@@ -24,6 +25,7 @@ const suites = [
   watchCases,
   patchCases,
   customCases,
+  integerCases,
   deletionCases,
   accessCases,
   discoveryCases,

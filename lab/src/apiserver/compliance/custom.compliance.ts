@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type JsonObject, listAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
-import { Client, eventually, type Subject, uniqueName } from "./target.ts";
-
-const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+import { defineKind, definition, definitions, uniquePlural } from "./defined-kind.ts";
+import { Client, eventually, type Subject } from "./target.ts";
 
 const schema: JsonObject = {
   type: "object",
@@ -35,61 +34,12 @@ const schema: JsonObject = {
   },
 };
 
-function definition(plural: string, subresources: JsonObject): JsonObject {
-  const kind = `K${plural}`;
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.compliance.example.org` },
-    spec: {
-      group: "compliance.example.org",
-      scope: "Cluster",
-      names: {
-        plural,
-        singular: kind.toLowerCase(),
-        kind,
-        listKind: `${kind}List`,
-        shortNames: [plural.replace("things", "th")],
-      },
-      versions: [
-        {
-          name: "v1",
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: schema },
-          subresources,
-          additionalPrinterColumns: [{ name: "CIDR", type: "string", jsonPath: ".spec.cidr" }],
-        },
-        { name: "v1beta1", served: true, storage: false, schema: { openAPIV3Schema: schema }, subresources },
-      ],
-    },
-  };
-}
+const columns: JsonObject[] = [{ name: "CIDR", type: "string", jsonPath: ".spec.cidr" }];
 
 export function customCases(subject: Subject): void {
   const open = async (subresources: JsonObject = {}) => {
     const client = new Client(subject().admin);
-    const plural = uniqueName("things").replace("-", "");
-    const sent = definition(plural, subresources);
-    const crd = `${definitions}/${plural}.compliance.example.org`;
-    await client.post(definitions, sent);
-    await eventually(async () =>
-      listAt(await client.get(crd), "status", "conditions").some(
-        (c) => stringAt(c, "type") === "Established" && stringAt(c, "status") === "True",
-      )
-        ? true
-        : undefined,
-    );
-    const path = `/apis/compliance.example.org/v1/${plural}`;
-    await eventually(async () => ((await client.connection.call({ path })).code === 200 ? true : undefined));
-    const thing = (name: string, spec: JsonObject, more: JsonObject = {}): JsonObject => ({
-      apiVersion: "compliance.example.org/v1",
-      kind: `K${plural}`,
-      metadata: { name },
-      spec,
-      ...more,
-    });
-    return { client, path, crd, plural, thing };
+    return { client, ...(await defineKind(client, { schema, subresources, columns })) };
   };
 
   describe("custom resources", () => {
@@ -201,7 +151,7 @@ export function customCases(subject: Subject): void {
 
     test("whose definition is not structural, or badly named, are refused", async () => {
       const client = new Client(subject().admin);
-      const sent = definition(uniqueName("bad").replace("-", ""), {});
+      const sent = definition(uniquePlural(), { schema });
       const untyped = structuredClone(schema);
       untyped.properties = { spec: { properties: { cidr: {} } } };
       sent.metadata = { name: "other.compliance.example.org" };

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, listAt, objectAt, stringAt } from "../json.ts";
+import { isObject, type JsonObject, listAt, objectAt, sameJson, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Api } from "../rest/api.ts";
 import { finishDeletion } from "../rest/delete.ts";
@@ -57,7 +57,7 @@ export class Definitions {
       },
       status,
     };
-    if (JSON.stringify(next) !== JSON.stringify(old)) this.#api.store.put(collection, name, next);
+    if (!sameJson(next, old)) this.#api.store.put(collection, name, next);
   }
 
   /** Another served resource that has one of our names. */

@@ -24,7 +24,7 @@ export interface Column {
   /** 0 is always shown, above 0 only with `-o wide`. */
   readonly priority?: number;
   readonly jsonPath?: string;
-  readonly cell?: (object: KubeObject, now: number) => string | number | boolean | null;
+  readonly cell?: (object: KubeObject, now: number) => string | number | bigint | boolean | null;
 }
 
 export interface ScalePaths {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, stringifyJson } from "../json.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Resource } from "../kinds/resource.ts";
 import { model } from "../schema/models.ts";
@@ -57,7 +57,7 @@ export class OpenApi {
   }
 }
 
-const json = (value: JsonObject): Buffer => Buffer.from(JSON.stringify(value));
+const json = (value: JsonObject): Buffer => Buffer.from(stringifyJson(value));
 
 const pathOf = (resource: Resource): string =>
   resource.group === "" ? `api/${resource.version}` : `apis/${resource.group}/${resource.version}`;

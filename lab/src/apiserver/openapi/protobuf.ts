@@ -1,5 +1,5 @@
 import protobuf from "protobufjs/light.js";
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { isObject, type Json, type JsonObject, stringifyJson } from "../json.ts";
 
 /** The messages of gnostic's openapiv2 that Kubernetes clients read: field name, number and type; `*` repeats. */
 const messages: { readonly [message: string]: { readonly [field: string]: string } } = {
@@ -105,7 +105,7 @@ const named = (definitions: Json | undefined): Message => ({
 });
 
 // YAML is a superset of JSON.
-const any = (value: Json | undefined): Message => ({ yaml: JSON.stringify(value) });
+const any = (value: Json | undefined): Message => ({ yaml: stringifyJson(value) });
 
 const extensions = (value: JsonObject): Message[] =>
   Object.keys(value)

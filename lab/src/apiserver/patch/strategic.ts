@@ -1,4 +1,4 @@
-import { copyJson, isObject, type Json, type JsonObject, sameJson } from "../json.ts";
+import { copyJson, isObject, type Json, type JsonObject, sameJson, stringifyJson } from "../json.ts";
 import { fieldSchema, type Schema } from "../schema/schema.ts";
 import { badRequest } from "../status.ts";
 
@@ -65,7 +65,7 @@ function mergeList(schema: Schema | undefined, current: Json | undefined, patch:
     if (!isObject(item)) continue;
     const id = item[key];
     if (id === undefined)
-      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+      throw badRequest(`map: ${stringifyJson(item)} does not contain declared merge key: ${key}`);
     const place = result.findIndex((other) => isObject(other) && sameJson(other[key], id));
     if (item.$patch === "delete") {
       if (place >= 0) result.splice(place, 1);
@@ -86,7 +86,7 @@ function withoutDirectives(patch: JsonObject): JsonObject {
 /** Items named in `order` come in that order; the others keep their place relative to what precedes them. */
 function reorder(list: Json[], order: Json[], key: string | undefined): Json[] {
   const idOf = (item: Json): string =>
-    JSON.stringify(key !== undefined && isObject(item) ? (item[key] ?? null) : item);
+    stringifyJson(key !== undefined && isObject(item) ? (item[key] ?? null) : item);
   const rank = new Map(order.map((item, i) => [idOf(item), i]));
   const ordered = list.filter((item) => rank.has(idOf(item)));
   ordered.sort((a, b) => rank.get(idOf(a))! - rank.get(idOf(b))!);

@@ -162,13 +162,21 @@ function one(reader: Reader, schema: Schema): Json {
     case "boolean":
       return reader.bool();
     case "integer":
-      return Number(reader.int64());
+      return integer(reader.int64());
     case "number":
       return reader.double();
     default:
       reader.bytes();
       return null;
   }
+}
+
+/** Exact: the reader gives what a double would round as a Long, high and low half. */
+function integer(value: number | { readonly high: number; readonly low: number }): Json {
+  if (typeof value === "number") return value;
+  const exact = (BigInt(value.high) << 32n) | BigInt(value.low >>> 0);
+  const number = Number(exact);
+  return Number.isSafeInteger(number) ? number : exact;
 }
 
 function firstString(reader: Reader, wanted: number): string {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { parse as parseYaml } from "yaml";
-import type { Json } from "../json.ts";
+import { isObject, type Json, parseJson } from "../json.ts";
 import { builtinSchema } from "../kinds/builtin.ts";
 import { decodeProtobuf } from "../protobuf/decode.ts";
 import { badRequest, StatusError } from "../status.ts";
@@ -36,11 +36,11 @@ export function parseBody(bytes: Buffer, contentType: string): Json | undefined 
     case "application/json-patch+json":
     case "application/merge-patch+json":
     case "application/strategic-merge-patch+json":
-      return parseJson(bytes);
+      return parseJsonBody(bytes);
     case "application/vnd.kubernetes.protobuf":
       return decodeProtobuf(bytes, builtinSchema);
     case "application/yaml":
-      return parseYaml(bytes.toString()) as Json;
+      return parseYamlBody(bytes);
     default:
       throw new StatusError(
         "UnsupportedMediaType",
@@ -49,10 +49,38 @@ export function parseBody(bytes: Buffer, contentType: string): Json | undefined 
   }
 }
 
-export function parseJson(bytes: Buffer): Json {
+export function parseJsonBody(bytes: Buffer): Json {
   try {
-    return JSON.parse(bytes.toString()) as Json;
+    return parseJson(bytes.toString());
   } catch (cause) {
     throw badRequest(`couldn't get version/kind; json parse error: ${(cause as Error).message}`);
   }
+}
+
+/** YAML, of which JSON is a part: that is what kubectl sends, and it is read faster as what it is. */
+export function parseYamlBody(bytes: Buffer): Json {
+  const text = bytes.toString();
+  if (/^\s*\{/.test(text))
+    try {
+      return parseJson(text);
+    } catch {
+      // A flow mapping that is YAML only.
+    }
+  try {
+    return withPlainIntegers(parseYaml(text, { intAsBigInt: true }));
+  } catch (cause) {
+    throw badRequest(`error converting YAML to JSON: ${(cause as Error).message}`);
+  }
+}
+
+/** The YAML library makes all integers bigints, or none. */
+function withPlainIntegers(value: Json): Json {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+  if (Array.isArray(value)) return value.map(withPlainIntegers);
+  if (!isObject(value)) return value;
+  for (const name of Object.keys(value)) value[name] = withPlainIntegers(value[name] ?? null);
+  return value;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Tokens } from "../auth/tokens.ts";
+import { stringifyJson } from "../json.ts";
 import type { Resource } from "../kinds/resource.ts";
 import { type Attributes, denial } from "../rbac/attributes.ts";
 import type { Authorizer } from "../rbac/authorizer.ts";
@@ -159,7 +160,7 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   }
   const retry = status.details?.retryAfterSeconds;
   if (retry !== undefined) response.setHeader("retry-after", String(retry));
-  const json = JSON.stringify(status.toStatus());
+  const json = stringifyJson(status.toStatus());
   try {
     sendText(response, status.httpCode, json, negotiate(request.headers.accept, []));
   } catch {

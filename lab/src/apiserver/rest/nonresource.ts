@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { aggregatedDiscovery } from "../discovery/aggregated.ts";
 import { Discovery } from "../discovery/discovery.ts";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, stringifyJson } from "../json.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { OpenApi } from "../openapi/documents.ts";
 import { negotiate } from "./negotiate.ts";
@@ -71,13 +71,13 @@ export class NonResource {
         const version = accepted.asVersion === "v2beta1" ? "v2beta1" : "v2";
         const document = aggregatedDiscovery(this.#registry, path === "/api", version);
         const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-        sendText(response, 200, JSON.stringify(document), accepted, type);
+        sendText(response, 200, stringifyJson(document), accepted, type);
         return true;
       }
     }
     const document = this.#document(path, request);
     if (!document) return false;
-    sendText(response, 200, JSON.stringify(document), negotiate(request.headers.accept, []));
+    sendText(response, 200, stringifyJson(document), negotiate(request.headers.accept, []));
     return true;
   }
 

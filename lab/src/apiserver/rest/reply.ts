@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { stringify as stringifyYaml } from "yaml";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, parseJson, stringifyJson } from "../json.ts";
 import { apiVersionOf, type Resource } from "../kinds/resource.ts";
 import type { Stored } from "../storage/change.ts";
 import { listTable, metadataList, metadataOnly } from "../table/table.ts";
@@ -29,7 +29,7 @@ export function sendReply(
     );
   if ("json" in reply) {
     const accepted = negotiate(request.headers.accept, []);
-    sendText(response, reply.code ?? 200, JSON.stringify(reply.json), accepted);
+    sendText(response, reply.code ?? 200, stringifyJson(reply.json), accepted);
     return;
   }
   const accepted = negotiate(request.headers.accept, objectShapes);
@@ -45,9 +45,9 @@ function encode(reply: Exclude<Reply, { json: JsonObject }>, accepted: Accepted,
   const { resource } = reply;
   if ("object" in reply) {
     if (accepted.as === "Table")
-      return JSON.stringify(listTable(resource, [reply.object], {}, accepted.asVersion, now));
+      return stringifyJson(listTable(resource, [reply.object], {}, accepted.asVersion, now));
     if (accepted.as === "PartialObjectMetadata")
-      return JSON.stringify(metadataOnly(reply.object.object, accepted.asVersion));
+      return stringifyJson(metadataOnly(reply.object.object, accepted.asVersion));
     return reply.object.text(apiVersionOf(resource));
   }
   const { page } = reply;
@@ -57,11 +57,11 @@ function encode(reply: Exclude<Reply, { json: JsonObject }>, accepted: Accepted,
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
   if (accepted.as === "Table")
-    return JSON.stringify(
+    return stringifyJson(
       listTable(resource, page.items, metadata, accepted.asVersion, now, reply.includeObject),
     );
   if (accepted.as === "PartialObjectMetadataList")
-    return JSON.stringify(metadataList(page.items, metadata, accepted.asVersion));
+    return stringifyJson(metadataList(page.items, metadata, accepted.asVersion));
   const apiVersion = apiVersionOf(resource);
   const items = page.items.map((stored) => stored.text(apiVersion)).join(",");
   return `{"kind":${JSON.stringify(resource.listKind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[${items}]}`;
@@ -75,7 +75,7 @@ export function sendText(
   mediaType = "application/json",
 ): void {
   const yaml = accepted.encoding === "yaml";
-  const bytes = Buffer.from(yaml ? stringifyYaml(JSON.parse(json)) : json);
+  const bytes = Buffer.from(yaml ? stringifyYaml(parseJson(json)) : json);
   response.writeHead(code, {
     "content-type": yaml ? "application/yaml" : mediaType,
     "content-length": bytes.length,

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { parse as parseYaml } from "yaml";
-import type { Json } from "../json.ts";
+import { type Json, stringifyJson } from "../json.ts";
 import { apiVersionOf } from "../kinds/resource.ts";
 import { badRequest, StatusError } from "../status.ts";
 import type { Change, ChangeType, Stored } from "../storage/change.ts";
@@ -8,7 +7,7 @@ import { columnDefinitions, metadataOnly, tableRow } from "../table/table.ts";
 import { decode } from "./admit.ts";
 import { type Api, type Call, keyOf } from "./api.ts";
 import { apply } from "./apply.ts";
-import { mediaType, parseBody, parseJson, readBody } from "./body.ts";
+import { mediaType, parseBody, parseJsonBody, parseYamlBody, readBody } from "./body.ts";
 import { create } from "./create.ts";
 import { parseDeleteOptions, remove, removeAll } from "./delete.ts";
 import { list, parseSelection } from "./list.ts";
@@ -60,12 +59,12 @@ export async function handleResource(
       const type = mediaType(request.headers["content-type"]);
       const bytes = await readBody(request);
       if (type !== "application/apply-patch+yaml")
-        return { resource, object: patch(api, call, parseJson(bytes), type) };
+        return { resource, object: patch(api, call, parseJsonBody(bytes), type) };
       if (!query.get("fieldManager"))
         throw badRequest(
           'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
         );
-      const applied = parseYaml(bytes.toString()) as Json;
+      const applied = parseYamlBody(bytes);
       const { stored, created } = apply(api, call, applied, query.get("force") === "true");
       return { code: created ? 201 : 200, resource, object: stored };
     }
@@ -122,7 +121,7 @@ function encoderFor(api: Api, call: Call, request: IncomingMessage, query: URLSe
   let first = true;
   const line = (type: ChangeType, stored: Stored): string => {
     if (accepted.as !== "Table")
-      return `${JSON.stringify({ type, object: metadataOnly(stored.object, accepted.asVersion) })}\n`;
+      return `${stringifyJson({ type, object: metadataOnly(stored.object, accepted.asVersion) })}\n`;
     const object = {
       kind: "Table",
       apiVersion: `meta.k8s.io/${accepted.asVersion}`,
@@ -132,7 +131,7 @@ function encoderFor(api: Api, call: Call, request: IncomingMessage, query: URLSe
       rows: [tableRow(resource, stored.object, accepted.asVersion, api.now(), include)],
     };
     first = false;
-    return `${JSON.stringify({ type, object })}\n`;
+    return `${stringifyJson({ type, object })}\n`;
   };
   return {
     contentType,

@@ -15,8 +15,8 @@ export type Schema = {
   default?: Json;
   example?: Json;
   pattern?: string;
-  minimum?: number;
-  maximum?: number;
+  minimum?: number | bigint;
+  maximum?: number | bigint;
   exclusiveMinimum?: boolean;
   exclusiveMaximum?: boolean;
   multipleOf?: number;

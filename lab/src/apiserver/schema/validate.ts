@@ -1,4 +1,4 @@
-import { isObject, type Json, sameJson } from "../json.ts";
+import { isObject, type Json, sameJson, stringifyJson } from "../json.ts";
 import { type FieldError, fieldError } from "../status.ts";
 import { matchesFormat } from "./formats.ts";
 import { fieldSchema, type Schema } from "./schema.ts";
@@ -17,6 +17,7 @@ function regular(pattern: string): RegExp {
 export function typeOf(value: Json): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
+  if (typeof value === "bigint") return "integer";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
   return typeof value;
 }
@@ -35,7 +36,7 @@ export function validate(schema: Schema, value: Json, path = "", errors: FieldEr
   };
   if (value === null && schema.nullable) return errors;
   if (schema["x-kubernetes-int-or-string"]) {
-    if (typeof value !== "string" && !Number.isInteger(value)) {
+    if (typeof value !== "string" && typeOf(value) !== "integer") {
       errors.push(
         fieldError.type(
           field,
@@ -53,7 +54,7 @@ export function validate(schema: Schema, value: Json, path = "", errors: FieldEr
   if (schema.enum && !schema.enum.some((allowed) => sameJson(allowed, value)))
     errors.push(fieldError.notSupported(field, value, schema.enum));
   if (typeof value === "string") validateString(schema, value, field, errors, wrong);
-  else if (typeof value === "number") validateNumber(schema, value, wrong);
+  else if (typeof value === "number" || typeof value === "bigint") validateNumber(schema, value, wrong);
   else if (Array.isArray(value)) validateList(schema, value, path, errors, wrong);
   else if (isObject(value)) {
     const count = Object.keys(value).length;
@@ -100,8 +101,22 @@ function validateString(
     );
 }
 
-function validateNumber(schema: Schema, value: number, wrong: (detail: string) => void): void {
+const ranges: { readonly [format: string]: readonly [lowest: bigint, highest: bigint] } = {
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
+function isMultiple(value: number | bigint, of: number): boolean {
+  return typeof value === "bigint" && Number.isInteger(of)
+    ? value % BigInt(of) === 0n
+    : Number(value) % of === 0;
+}
+
+function validateNumber(schema: Schema, value: number | bigint, wrong: (detail: string) => void): void {
   const { minimum, maximum } = schema;
+  const range = schema.type === "integer" ? ranges[schema.format ?? ""] : undefined;
+  if (range && (value < range[0] || value > range[1]))
+    wrong(`must be of type integer with format ${schema.format}`);
   if (minimum !== undefined) {
     if (schema.exclusiveMinimum && value <= minimum) wrong(`should be greater than ${minimum}`);
     else if (value < minimum) wrong(`should be greater than or equal to ${minimum}`);
@@ -110,7 +125,7 @@ function validateNumber(schema: Schema, value: number, wrong: (detail: string) =
     if (schema.exclusiveMaximum && value >= maximum) wrong(`should be less than ${maximum}`);
     else if (value > maximum) wrong(`should be less than or equal to ${maximum}`);
   }
-  if (schema.multipleOf !== undefined && value % schema.multipleOf !== 0)
+  if (schema.multipleOf !== undefined && !isMultiple(value, schema.multipleOf))
     wrong(`should be a multiple of ${schema.multipleOf}`);
 }
 
@@ -133,7 +148,7 @@ function validateList(
   value.forEach((item, i) => {
     const key =
       kind === "set" || !isObject(item) ? item : Object.fromEntries(keys.map((name) => [name, item[name]]));
-    const text = JSON.stringify(key);
+    const text = stringifyJson(key);
     if (seen.has(text)) errors.push(fieldError.duplicate(`${path}[${i}]`, key));
     seen.add(text);
   });

@@ -1,3 +1,4 @@
+import { stringifyJson } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 
 /** One object at one resource version. `bytes` is its JSON, made once, shared by all readers. */
@@ -19,13 +20,13 @@ export class Stored {
   /** The object's JSON, in the API version a client asked for (conversion strategy None: only apiVersion differs). */
   text(apiVersion: string = this.object.apiVersion): string {
     if (apiVersion === this.object.apiVersion) {
-      this.#text ??= JSON.stringify(this.object);
+      this.#text ??= stringifyJson(this.object);
       return this.#text;
     }
     this.#views ??= new Map();
     let view = this.#views.get(apiVersion);
     if (view === undefined) {
-      view = JSON.stringify({ ...this.object, apiVersion });
+      view = stringifyJson({ ...this.object, apiVersion });
       this.#views.set(apiVersion, view);
     }
     return view;

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, truncateSync, writeSync } from "node:fs";
-import { isObject, type Json } from "../json.ts";
+import { isObject, type Json, parseJson } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Change } from "./change.ts";
 
@@ -34,7 +34,7 @@ export class WriteAheadLog {
     const records: LogRecord[] = [];
     for (const line of text.slice(0, end).split("\n")) {
       if (line === "") continue;
-      const value: Json = JSON.parse(line);
+      const value: Json = parseJson(line);
       if (!isObject(value)) continue;
       if (typeof value.compacted === "number") compacted = value.compacted;
       else

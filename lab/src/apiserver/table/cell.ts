@@ -1,9 +1,9 @@
-import { isObject, type Json } from "../json.ts";
+import { isObject, type Json, stringifyJson } from "../json.ts";
 import type { Column } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
 import { findPath } from "./jsonpath.ts";
 
-type Cell = string | number | boolean | null;
+type Cell = string | number | bigint | boolean | null;
 
 export function cellOf(column: Column, object: KubeObject, now: number): Cell {
   if (column.cell) return column.cell(object, now);
@@ -14,7 +14,7 @@ export function cellOf(column: Column, object: KubeObject, now: number): Cell {
       return typeof value === "string" ? age(value, now) : "<unknown>";
     case "integer":
     case "number":
-      return typeof value === "number" ? value : null;
+      return typeof value === "number" || typeof value === "bigint" ? value : null;
     case "boolean":
       return typeof value === "boolean" ? value : null;
     case "string":
@@ -23,7 +23,7 @@ export function cellOf(column: Column, object: KubeObject, now: number): Cell {
 }
 
 const printed = (value: Json): string =>
-  isObject(value) || Array.isArray(value) ? JSON.stringify(value) : String(value);
+  isObject(value) || Array.isArray(value) ? stringifyJson(value) : String(value);
 
 /** How long ago, as kubectl prints it: `5s`, `3m10s`, `4d3h`. */
 export function age(timestamp: string | undefined | null, now: number): string {
