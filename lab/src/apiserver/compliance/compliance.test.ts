@@ -12,6 +12,7 @@ import { integerCases } from "./integers.compliance.ts";
 import { kubectlCases } from "./kubectl.compliance.ts";
 import { objectCases } from "./objects.compliance.ts";
 import { patchCases } from "./patch.compliance.ts";
+import { ruleCases } from "./rules.compliance.ts";
 import { Client, type Subject, type Target } from "./target.ts";
 import { watchCases } from "./watch.compliance.ts";
 
@@ -26,6 +27,7 @@ const suites = [
   patchCases,
   customCases,
   integerCases,
+  ruleCases,
   deletionCases,
   accessCases,
   discoveryCases,

@@ -1,8 +1,11 @@
+import { checkRules } from "../cel/check-rules.ts";
+import { compileRules } from "../cel/rules.ts";
 import { isObject, listAt, objectAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Schema } from "../schema/schema.ts";
+import { type FieldError, fieldError } from "../status.ts";
 import { defaultColumns } from "../table/columns.ts";
-import { allVerbs, type Column, type Resource } from "./resource.ts";
+import { allVerbs, type Column, type Resource, type Strategy } from "./resource.ts";
 
 /** The resources a CustomResourceDefinition serves, one per served version. */
 export function customResources(definition: KubeObject): Resource[] {
@@ -46,12 +49,27 @@ export function customResources(definition: KubeObject): Resource[] {
           (stringAt(field, "jsonPath") ?? "").replace(/^\./, ""),
         ),
         columns: columnsOf(listAt(version, "additionalPrinterColumns").filter(isObject)),
-        strategy: {},
+        strategy: { validate: ruleCheck(schema) },
         storage: `${group}/${plural}`,
         subresources: [],
         schema: () => schema,
       };
     });
+}
+
+/** The schema's CEL rules, compiled when the first object is judged. With a rule that does not compile, nothing is accepted. */
+function ruleCheck(schema: Schema): NonNullable<Strategy["validate"]> {
+  let judge: NonNullable<Strategy["validate"]> | undefined;
+  return (object, old) => {
+    if (judge === undefined) {
+      const errors: FieldError[] = [];
+      const rules = compileRules(schema, (_path, { rule }, why) =>
+        errors.push(fieldError.invalid("<nil>", "object", `rule compile error: ${why}: ${rule}`)),
+      );
+      judge = (next, before) => (rules ? [...errors, ...checkRules(rules, next, before)] : errors);
+    }
+    return judge(object, old);
+  };
 }
 
 /** apiVersion, kind and metadata are known in every custom resource, whatever its schema says of them. */

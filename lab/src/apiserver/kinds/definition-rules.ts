@@ -1,3 +1,4 @@
+import { compileRules } from "../cel/rules.ts";
 import { isObject, type JsonObject, listAt, objectAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Schema } from "../schema/schema.ts";
@@ -28,7 +29,10 @@ export const definitionStrategy: Strategy = {
       const path = `spec.versions[${i}].schema.openAPIV3Schema`;
       const schema = objectAt(version, "schema", "openAPIV3Schema");
       if (!schema) errors.push(fieldError.required(path, "schemas are required"));
-      else requireStructure(schema as Schema, path, errors);
+      else {
+        requireStructure(schema as Schema, path, errors);
+        if (errors.length === 0) requireRules(schema as Schema, path, errors);
+      }
     });
     return errors;
   },
@@ -37,12 +41,6 @@ export const definitionStrategy: Strategy = {
       const [now, before] = [stringAt(definition, "spec", field), stringAt(old, "spec", field)];
       return now === before ? [] : [fieldError.invalid(`spec.${field}`, now, "field is immutable")];
     }),
-  warnings: (definition) =>
-    listAt(definition, "spec", "versions").some((v) =>
-      JSON.stringify(v).includes('"x-kubernetes-validations"'),
-    )
-      ? ["x-kubernetes-validations: rules are stored but this server does not evaluate them"]
-      : [],
 };
 
 function completeNames(definition: KubeObject): void {
@@ -53,6 +51,13 @@ function completeNames(definition: KubeObject): void {
   names.singular ??= kind.toLowerCase();
   const spec = objectAt(definition, "spec");
   if (spec) spec.conversion ??= { strategy: "None" };
+}
+
+/** Every rule compiles against the types of the schema. */
+function requireRules(schema: Schema, path: string, errors: FieldError[]): void {
+  compileRules(schema, (at, { rule }, why) =>
+    errors.push(fieldError.invalid(path + at, rule, `compilation failed: ${why}`)),
+  );
 }
 
 /** A structural schema says the type of every value it describes. */

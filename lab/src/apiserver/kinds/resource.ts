@@ -37,7 +37,7 @@ export interface ScalePaths {
 export interface Strategy {
   readonly prepareCreate?: (object: KubeObject, world: World) => void;
   readonly prepareUpdate?: (object: KubeObject, old: KubeObject) => void;
-  readonly validate?: (object: KubeObject) => FieldError[];
+  readonly validate?: (object: KubeObject, old?: KubeObject) => FieldError[];
   readonly validateUpdate?: (object: KubeObject, old: KubeObject) => FieldError[];
   /** Sent with the answer to whoever writes such an object. */
   readonly warnings?: (object: KubeObject) => string[];

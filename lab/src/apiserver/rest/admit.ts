@@ -96,7 +96,7 @@ export function requireValid(call: Call, object: KubeObject, old?: KubeObject): 
   if (object.metadata.annotations) errors.push(...validateAnnotations(object.metadata.annotations));
   validate(resource.schema(), object as JsonObject, "", errors);
   if (errors.length === 0) {
-    errors.push(...(resource.strategy.validate?.(object) ?? []));
+    errors.push(...(resource.strategy.validate?.(object, old) ?? []));
     if (old) errors.push(...(resource.strategy.validateUpdate?.(object, old) ?? []));
   }
   if (errors.length > 0) throw invalid(resource, object.metadata.name, errors);
