@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { Policies } from "./admission/policies.ts";
 import { servingCertificate } from "./auth/certificates.ts";
 import { kubeconfig } from "./auth/kubeconfig.ts";
 import { defaultAudience, Tokens } from "./auth/tokens.ts";
@@ -82,6 +83,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const tokens = new Tokens(api, directory);
   new Definitions(api);
   for (const object of [...bootstrapNamespaces(), ...bootstrapRbac()]) ensure(api, object);
+  const policies = new Policies(api);
+  api.admission = (attempt) => policies.review(attempt);
 
   const authorizer = new Authorizer(api);
   const ending = new AbortController();

@@ -4,6 +4,7 @@ import { Connection, startControllers } from "../../controllers/index.ts";
 import { startApiServer } from "../index.ts";
 import { stringAt } from "../json.ts";
 import { accessCases } from "./access.compliance.ts";
+import { admissionCases } from "./admission.compliance.ts";
 import { customCases } from "./custom.compliance.ts";
 import { deletionCases } from "./deletion.compliance.ts";
 import { discoveryCases } from "./discovery.compliance.ts";
@@ -28,6 +29,7 @@ const suites = [
   customCases,
   integerCases,
   ruleCases,
+  admissionCases,
   deletionCases,
   accessCases,
   discoveryCases,

@@ -1,3 +1,4 @@
+import { admissionPolicyStrategy } from "../admission/policy-rules.ts";
 import { isObject, type JsonObject, listAt, numberAt, objectAt, sameJson, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import { type FieldError, fieldError } from "../status.ts";
@@ -210,4 +211,5 @@ export const strategies: { readonly [groupKind: string]: Strategy } = {
   "rbac.authorization.k8s.io/ClusterRoleBinding": binding,
   "discovery.k8s.io/EndpointSlice": endpointSlice,
   "apiextensions.k8s.io/CustomResourceDefinition": definitionStrategy,
+  "admissionregistration.k8s.io/ValidatingAdmissionPolicy": admissionPolicyStrategy,
 };

@@ -1,3 +1,4 @@
+import type { Attempt } from "../admission/attempt.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Resource, World } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
@@ -17,6 +18,8 @@ export class Api implements World {
   readonly store: Store;
   readonly registry: Registry;
   readonly #now: () => number;
+  /** Judges every write after validation; throws what it refuses. The server's own first objects come before it. */
+  admission: ((attempt: Attempt) => void) | undefined;
 
   constructor(store: Store, registry: Registry, now: () => number) {
     this.store = store;

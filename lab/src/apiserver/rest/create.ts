@@ -48,6 +48,7 @@ export function create(api: Api, call: Call, object: KubeObject, track = trackWr
   resource.strategy.prepareCreate?.(object, api);
   requireValid(call, object);
   track(api, call, undefined, object);
+  api.admission?.({ call, operation: "CREATE", object });
   const key = keyOf(metadata.namespace ?? "", metadata.name);
   const collection = api.objects(resource);
   if (collection.get(key)) {

@@ -55,6 +55,7 @@ export function remove(api: Api, call: Call, options: DeleteOptions): Deletion {
       call.name,
       `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${old.metadata.resourceVersion}`,
     );
+  api.admission?.({ call, operation: "DELETE", oldObject: old });
   const grace = resource.strategy.gracePeriod?.(old, options.gracePeriodSeconds) ?? 0;
   const finalizers = withPropagation(old.metadata.finalizers ?? [], options.propagation);
   const already = old.metadata.deletionTimestamp !== undefined;

@@ -50,6 +50,7 @@ export function update(api: Api, call: Call, object: KubeObject, track = trackWr
   bumpGeneration(call, object, old);
   requireValid(call, object, old);
   track(api, call, old, object);
+  api.admission?.({ call, operation: "UPDATE", object, oldObject: old });
   if (unchanged(object, old)) return stored;
   metadata.resourceVersion = old.metadata.resourceVersion!;
   if (call.dryRun) return new Stored(stored.key, stored.version, object);
