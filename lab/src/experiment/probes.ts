@@ -17,8 +17,8 @@ export interface ProbeRun {
   stop(): Promise<readonly Recording[]>;
 }
 
-/** The probes of one vantage point: UDP at 1 kHz and a TCP stream each way, over both families. */
-export function planProbes(vantage: ProbePlan["vantage"], vm: RunningVm): ProbePlan[] {
+/** The probes of one vantage point: UDP (at 1 kHz unless told otherwise) and a TCP stream each way, over both families. */
+export function planProbes(vantage: ProbePlan["vantage"], vm: RunningVm, udpIntervalMs = 1): ProbePlan[] {
   const families = [
     { family: 4, address: vm.ipv4 },
     { family: 6, address: vm.ipv6 },
@@ -26,7 +26,13 @@ export function planProbes(vantage: ProbePlan["vantage"], vm: RunningVm): ProbeP
   return families.flatMap(({ family, address }) => {
     const common = { vantage, family, address };
     return [
-      { ...common, name: `${vantage} udp ipv${family}`, kind: "udp-echo", port: 7, intervalMs: 1 },
+      {
+        ...common,
+        name: `${vantage} udp ipv${family}`,
+        kind: "udp-echo",
+        port: 7,
+        intervalMs: udpIntervalMs,
+      },
       {
         ...common,
         name: `${vantage} tcp from vm ipv${family}`,
