@@ -127,6 +127,9 @@ function operation(op: JsonObject): Message {
 function encodeSchema(schema: JsonObject): Message {
   const { $ref, type, items, properties, additionalProperties, enum: values, ...rest } = schema;
   const message: Message = { ...rest, vendorExtension: extensions(schema) };
+  // Doubles in this message, whatever an int64 could hold.
+  for (const bound of ["minimum", "maximum"])
+    if (typeof rest[bound] === "bigint") message[bound] = Number(rest[bound]);
   if ($ref !== undefined) message.Ref = $ref;
   if (type !== undefined) message.type = { value: [type] };
   if (isObject(items)) message.items = { schema: [encodeSchema(items)] };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../json.ts";
+import { isObject, type Json, type JsonObject, sameJson } from "../json.ts";
 import { model } from "../schema/models.ts";
 import { applyJsonPatch } from "./json-patch.ts";
 import { applyMergePatch } from "./merge-patch.ts";
@@ -125,5 +125,83 @@ describe("strategic merge patch", () => {
     expect(applyStrategicPatch(schema, target, patch)).toEqual({
       volumes: [{ name: "v", hostPath: { path: "/x" } }],
     });
+  });
+
+  test("deletes an item, an object and a field by directive", () => {
+    const one = { containers: [{ $patch: "delete", name: "a" }] };
+    expect(applyStrategicPatch(schema, containers("a", "b"), one)).toEqual(containers("b"));
+    const target = { nodeName: "n", securityContext: { runAsUser: 1 } };
+    const patch = { nodeName: null, securityContext: { $patch: "delete" } };
+    expect(applyStrategicPatch(schema, target, patch)).toEqual({ securityContext: {} });
+  });
+
+  test("replaces an object by directive, without the directive", () => {
+    const target = { securityContext: { runAsUser: 1, fsGroup: 2 } };
+    const patch = { securityContext: { $patch: "replace", fsGroup: 3 } };
+    expect(applyStrategicPatch(schema, target, patch)).toEqual({ securityContext: { fsGroup: 3 } });
+  });
+
+  test.for([
+    ["an unknown directive", { securityContext: { $patch: "frobnicate" } }, "unknown patch type"],
+    [
+      "an item without its merge key",
+      { containers: [{ image: "x" }] },
+      "does not contain declared merge key",
+    ],
+  ] as const)("refuses %s", ([, patch, message]) => {
+    expect(() => applyStrategicPatch(schema, containers("a"), patch as unknown as JsonObject)).toThrow(
+      message,
+    );
+  });
+
+  test("changes neither what it is applied to nor the patch", () => {
+    const target = containers("a", "b");
+    const patch = { containers: [{ name: "a", image: "new" }], nodeName: "n" };
+    const before = structuredClone({ target, patch });
+    applyStrategicPatch(schema, target, patch);
+    expect({ target, patch }).toEqual(before);
+  });
+});
+
+describe("any two objects", () => {
+  // RFC 7386 cannot say null.
+  const values: fc.Arbitrary<Json> = fc.letrec<{ value: Json; object: JsonObject }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom<Json>("x", 1, 1798000000000000123n, true, [], [1, "y"]),
+      tie("object"),
+    ),
+    object: fc.dictionary(fc.constantFrom("a", "b", "c"), tie("value"), { noNullPrototype: true }),
+  })).object;
+
+  function difference(from: JsonObject, to: JsonObject): JsonObject {
+    const patch: JsonObject = {};
+    for (const name of Object.keys(from)) if (to[name] === undefined) patch[name] = null;
+    for (const [name, wanted] of Object.entries(to)) {
+      const is = from[name];
+      if (sameJson(is, wanted)) continue;
+      if (isObject(is) && isObject(wanted)) patch[name] = difference(is, wanted);
+      else patch[name] = wanted ?? null;
+    }
+    return patch;
+  }
+
+  test("are joined by the merge patch of their difference, which then is empty", () => {
+    fc.assert(
+      fc.property(values, values, (from, to) => {
+        const patched = applyMergePatch(from, difference(from as JsonObject, to as JsonObject));
+        expect(patched).toEqual(to);
+        expect(difference(patched as JsonObject, to as JsonObject)).toEqual({});
+      }),
+    );
+  });
+
+  test("are joined by a strategic patch too where no list has a merge key", () => {
+    fc.assert(
+      fc.property(values, values, (from, to) => {
+        const patch = difference(from as JsonObject, to as JsonObject);
+        expect(applyStrategicPatch(undefined, from, patch)).toEqual(to);
+      }),
+    );
   });
 });

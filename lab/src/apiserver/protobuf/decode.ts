@@ -2,7 +2,7 @@ import protobuf from "protobufjs/minimal.js";
 import type { Json, JsonObject } from "../json.ts";
 import { model } from "../schema/models.ts";
 import type { Schema } from "../schema/schema.ts";
-import { badRequest } from "../status.ts";
+import { badRequest, StatusError } from "../status.ts";
 import { fieldNumbers } from "./field-numbers.ts";
 
 /** Every Kubernetes protobuf body starts with these bytes, then comes a runtime.Unknown. */
@@ -35,13 +35,22 @@ function layoutOf(name: string): Layout | undefined {
  * Reads a built-in object that a client sent as `application/vnd.kubernetes.protobuf`, as kubectl does from version 1.32.
  * Throws BadRequest for a body that is not one, or of a kind whose layout is not known here.
  */
-export function decodeProtobuf(
-  body: Buffer,
-  schemaOf: (apiVersion: string, kind: string) => Schema | undefined,
-): JsonObject {
+export function decodeProtobuf(body: Buffer, schemaOf: SchemaOf): JsonObject {
   if (!body.subarray(0, 4).equals(magic))
     throw badRequest("provided data does not appear to be a protobuf message, expected prefix k8s\\0");
-  const unknown = protobuf.Reader.create(body.subarray(4));
+  try {
+    return unknownObject(protobuf.Reader.create(body.subarray(4)), schemaOf);
+  } catch (error) {
+    // The reader's own complaint about a message that ends too early or has no known wire type.
+    if (error instanceof StatusError) throw error;
+    throw badRequest(`the protobuf message cannot be read: ${(error as Error).message}`);
+  }
+}
+
+type SchemaOf = (apiVersion: string, kind: string) => Schema | undefined;
+
+/** runtime.Unknown: the kind of an object, and its bytes. */
+function unknownObject(unknown: Reader, schemaOf: SchemaOf): JsonObject {
   let apiVersion = "";
   let kind = "";
   let raw: Uint8Array = new Uint8Array();
