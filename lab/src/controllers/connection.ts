@@ -28,6 +28,14 @@ export interface Call {
   readonly timeoutMs?: number;
 }
 
+/** An entry of a list of a kubeconfig. Throws if it is not there: no other cluster is meant. */
+function named(config: Json, list: string, name: string | undefined): Json {
+  const entry = listAt(config, list).find((one) => stringAt(one, "name") === name);
+  if (entry === undefined)
+    throw new Error(`the kubeconfig has no "${name ?? ""}" among its ${list}: set its current-context`);
+  return entry;
+}
+
 /** Plain HTTPS to an API server, for what knows no kinds: controllers of everything, and the compliance suite. */
 export class Connection {
   readonly #options: RequestOptions;
@@ -37,8 +45,9 @@ export class Connection {
   /** `token` overrides the credentials of the kubeconfig. */
   constructor(kubeconfig: string, token?: string) {
     const config: Json = parse(kubeconfig);
-    const cluster = listAt(config, "clusters")[0];
-    const user = listAt(config, "users")[0];
+    const context = named(config, "contexts", stringAt(config, "current-context"));
+    const cluster = named(config, "clusters", stringAt(context, "context", "cluster"));
+    const user = named(config, "users", stringAt(context, "context", "user"));
     const url = new URL(stringAt(cluster, "cluster", "server") ?? "");
     const pem = (value: string | undefined): Buffer | undefined =>
       value === undefined ? undefined : Buffer.from(value, "base64");

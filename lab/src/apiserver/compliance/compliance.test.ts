@@ -5,6 +5,8 @@ import { startApiServer } from "../index.ts";
 import { stringAt } from "../json.ts";
 import { accessCases } from "./access.compliance.ts";
 import { admissionCases } from "./admission.compliance.ts";
+import { startFromAssets } from "./assets.ts";
+import { chosenCluster } from "./chosen-cluster.ts";
 import { customCases } from "./custom.compliance.ts";
 import { deletionCases } from "./deletion.compliance.ts";
 import { discoveryCases } from "./discovery.compliance.ts";
@@ -57,8 +59,22 @@ async function startEmbedded(): Promise<Running> {
   };
 }
 
-async function openReal(file: string): Promise<Running> {
-  const kubeconfig = readFileSync(file, "utf8");
+async function startReal(assets: string): Promise<Running> {
+  const plane = await startFromAssets(assets);
+  // A bare API server deletes no namespaces and makes no service accounts: our controllers do.
+  const controllers = await startControllers(plane.kubeconfig);
+  const { target, stop } = openReal(plane.kubeconfig);
+  return {
+    target,
+    async stop() {
+      controllers.stop();
+      await stop();
+      await plane.stop();
+    },
+  };
+}
+
+function openReal(kubeconfig: string): Running {
   const admin = new Connection(kubeconfig);
   return {
     target: {
@@ -85,7 +101,7 @@ function against(name: string, start: () => Promise<Running>): void {
     let running: Running;
     beforeAll(async () => {
       running = await start();
-    });
+    }, 90_000);
     afterAll(() => running.stop());
     const subject: Subject = () => running.target;
     for (const suite of suites) suite(subject);
@@ -94,5 +110,8 @@ function against(name: string, start: () => Promise<Running>): void {
 
 against("the embedded API server", startEmbedded);
 
-const real = process.env.FAIRLEAD_COMPLIANCE_KUBECONFIG;
-if (real) against(`the API server of ${real}`, () => openReal(real));
+const assets = process.env.KUBEBUILDER_ASSETS;
+if (assets) against(`kube-apiserver of ${assets}`, () => startReal(assets));
+
+const cluster = chosenCluster(process.env);
+if (cluster) against(`the cluster of ${cluster}`, async () => openReal(readFileSync(cluster, "utf8")));
