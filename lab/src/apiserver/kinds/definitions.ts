@@ -5,7 +5,6 @@ import { finishDeletion } from "../rest/delete.ts";
 import { customResources } from "./custom.ts";
 import type { Resource } from "./resource.ts";
 
-export const definitionsStorage = "apiextensions.k8s.io/customresourcedefinitions";
 const cleanup = "customresourcecleanup.apiextensions.k8s.io";
 
 /** Serves what the CustomResourceDefinitions in the store define, and says so in their conditions. */
