@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, pod, type Subject } from "./target.ts";
+import { Client, eventually, pod, type Subject } from "./target.ts";
 
 const program = process.env.FAIRLEAD_KUBECTL ?? "kubectl";
 const present = spawnSync(program, ["version", "--client"]).status === 0;
@@ -20,19 +20,28 @@ export function kubectlCases(subject: Subject): void {
     });
     afterAll(() => rmSync(directory, { recursive: true }));
 
-    const run = (args: readonly string[], input = ""): Promise<{ code: number; out: string; err: string }> =>
+    type Environment = { readonly [name: string]: string };
+    const run = (
+      args: readonly string[],
+      input = "",
+      environment: Environment = {},
+    ): Promise<{ code: number; out: string; err: string }> =>
       new Promise((resolve) => {
         const where = ["--kubeconfig", join(directory, "config"), "--cache-dir", join(directory, "cache")];
         const child = execFile(
           program,
           [...where, "-n", namespace, ...args],
-          { timeout: 30_000 },
+          { timeout: 30_000, env: { ...process.env, ...environment } },
           (error, out, err) => resolve({ code: error ? Number(error.code ?? 1) : 0, out, err }),
         );
         child.stdin?.end(input);
       });
-    const ok = async (args: readonly string[], input = ""): Promise<string> => {
-      const { code, out, err } = await run(args, input);
+    const ok = async (
+      args: readonly string[],
+      input = "",
+      environment: Environment = {},
+    ): Promise<string> => {
+      const { code, out, err } = await run(args, input, environment);
       expect(code, `kubectl ${args.join(" ")}: ${err}`).toBe(0);
       return out;
     };
@@ -81,6 +90,53 @@ export function kubectlCases(subject: Subject): void {
       );
       await ok(["rollout", "restart", "deployment", "s"]);
       await ok(["wait", "--for=condition=Available", "deployment/s", "--timeout=20s"]);
+    });
+
+    test("takes a deployment back to the template it had before", async () => {
+      const image = ["get", "deployment", "u", "-o", "jsonpath={.spec.template.spec.containers[0].image}"];
+      await ok(["create", "deployment", "u", "--image=i:1", "--replicas=0"]);
+      await ok(["rollout", "status", "deployment", "u", "--timeout=20s"]);
+      await ok(["set", "image", "deployment", "u", "*=i:2"]);
+      await ok(["rollout", "status", "deployment", "u", "--timeout=20s"]);
+      expect(await ok(["rollout", "history", "deployment", "u"])).toMatch(/\n1 .*\n2 /);
+      await ok(["rollout", "undo", "deployment", "u"]);
+      await ok(["rollout", "status", "deployment", "u", "--timeout=20s"]);
+      expect(await ok(image)).toBe("i:1");
+      const numbered = [
+        "get",
+        "deployment",
+        "u",
+        "-o",
+        "jsonpath={.metadata.annotations.deployment\\.kubernetes\\.io/revision}",
+      ];
+      await eventually(async () => ((await ok(numbered)) === "3" ? true : undefined));
+      await ok(["rollout", "undo", "deployment", "u", "--to-revision=2"]);
+      expect(await ok(image)).toBe("i:2");
+    });
+
+    test("edits, with the editor's changes and nothing else", async () => {
+      await ok(["create", "configmap", "e", "--from-literal=x=before", "--from-literal=y=stays"]);
+      const editing = { KUBE_EDITOR: "sed -i s/before/after/" };
+      expect(await ok(["edit", "configmap", "e"], "", editing)).toContain("configmap/e edited");
+      expect(await ok(["get", "cm", "e", "-o", "jsonpath={.data}"])).toBe('{"x":"after","y":"stays"}');
+      const untouched = { KUBE_EDITOR: "true" };
+      expect((await run(["edit", "configmap", "e"], "", untouched)).err).toContain("Edit cancelled");
+    });
+
+    test("is told where the output of a pod is to be found", async ({ skip }) => {
+      // Only our own server lets a test compact it.
+      if (!subject().compact) skip("a real server has logs, if it has kubelets");
+      const path = `/api/v1/namespaces/${namespace}/pods`;
+      await new Client(subject().admin).post(path, pod("silent", { schedulerName: "nobody" }));
+      const logs = await run(["logs", "silent"]);
+      expect(logs.code).not.toBe(0);
+      expect(logs.err).toContain("the lab's API server has no log");
+      const exec = await run(["exec", "silent", "--", "true"]);
+      expect(exec.code).not.toBe(0);
+      expect(exec.err).toContain("the lab's API server has no exec");
+      const missing = await run(["logs", "missing"]);
+      expect(missing.err).toContain('pods "missing" not found');
+      await ok(["delete", "pod", "silent", "--wait"]);
     });
 
     test("describes and explains", async () => {
