@@ -5,6 +5,7 @@ import { startApiServer } from "../index.ts";
 import { stringAt } from "../json.ts";
 import { accessCases } from "./access.compliance.ts";
 import { admissionCases } from "./admission.compliance.ts";
+import { applyCases } from "./apply.compliance.ts";
 import { startFromAssets } from "./assets.ts";
 import { chosenCluster } from "./chosen-cluster.ts";
 import { customCases } from "./custom.compliance.ts";
@@ -28,6 +29,7 @@ const suites = [
   objectCases,
   watchCases,
   patchCases,
+  applyCases,
   customCases,
   integerCases,
   ruleCases,
