@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { PolicyError } from "../error.ts";
 import type { PolicyModel, RuleModel } from "./policy.ts";
@@ -45,8 +46,7 @@ export function isNetwork(text: unknown): text is string {
 
 /** An address in the one form everybody reads alike. */
 export function isAddress(text: unknown): text is string {
-  if (typeof text !== "string" || !ipaddr.isValid(text) || text.includes("%")) return false;
-  return text.includes(":") || ipaddr.IPv4.isValidFourPartDecimal(text);
+  return typeof text === "string" && isIP(text) !== 0 && !text.includes("%");
 }
 
 export function isWhole(number: unknown, most: number): number is number {

@@ -33,6 +33,8 @@ export interface NftablesDataplaneOptions {
 }
 
 const tableNames: readonly TableName[] = ["main", "arp"];
+/** From this many bytes on a transaction is not announced to ourselves. */
+const quietFrom = 8_192;
 /** ERESTART: the ruleset changed since the generation we named. */
 const restart = 85;
 
@@ -130,18 +132,33 @@ class NftablesDataplane implements Dataplane {
     transaction.change(table, change);
   }
 
+  /**
+   * A large transaction is sent while we do not listen. Nothing is missed: it takes effect only if nothing happened since the generation
+   * it names, and what happens between then and listening again shows as a generation that is not the next one.
+   */
+  #send(bytes: Buffer, quiet: boolean): Refusal | undefined {
+    if (quiet) this.#events.listen(false);
+    try {
+      return this.#socket.commit(bytes)[0];
+    } finally {
+      if (quiet) this.#events.listen(true);
+    }
+  }
+
   /** The receipt, or `undefined` when another writer came first. */
   #commit(transaction: Transaction): Receipt | undefined {
     const bytes = transaction.finish();
-    const refusals = this.#socket.commit(bytes);
-    const refusal = refusals[0];
+    const quiet = bytes.length >= quietFrom;
+    const refusal = this.#send(bytes, quiet);
     if (refusal === undefined) {
       this.#generation = this.#socket.generation();
-      this.#disturbed = false;
+      this.#disturbed = quiet && this.#generation !== following(transaction.generation);
       return { messages: transaction.messages, bytes: bytes.length };
     }
     if (refusal.errno === restart) {
       this.#generation = -1;
+      // Whose change came first may have been announced while we did not listen.
+      if (quiet) this.#disturbed = true;
       return undefined;
     }
     if (this.#exclusive && refusal.errno === constants.errno.EOPNOTSUPP && refusal.sequence === 2) {
@@ -151,6 +168,9 @@ class NftablesDataplane implements Dataplane {
     throw refused(refusal, this.#tables.main.name);
   }
 }
+
+/** The generation after one more transaction; the kernel skips 0 when its counter wraps. */
+const following = (generation: number) => (generation + 1) >>> 0 || 1;
 
 function refused(refusal: Refusal, table: string): PolicyError {
   if (refusal.errno === constants.errno.EPERM) {

@@ -14,6 +14,7 @@ const sendBufferForce = 32;
 const receiveBufferForce = 33;
 const solNetlink = 270;
 const addMembership = 1;
+const dropMembership = 2;
 const capAck = 10;
 const extendedAck = 11;
 const nftablesGroup = 7;
@@ -111,6 +112,14 @@ export class NftablesSocket implements Disposable {
       if (id !== undefined) return id.readUInt32BE();
     }
     throw new PolicyError("KernelLacks", "nf_tables did not tell its generation; load the module nf_tables.");
+  }
+
+  /**
+   * Starts or stops hearing announcements. The kernel makes one for every element, which costs more than the element itself, unless
+   * nobody listens.
+   */
+  listen(on: boolean): void {
+    set(this.#fd, solNetlink, on ? addMembership : dropMembership, nftablesGroup);
   }
 
   /** What the kernel announced since the last call, or `undefined` when announcements were lost. */

@@ -36,10 +36,13 @@ export class Transaction {
   #lastMessage = 0;
   #messages = 0;
 
-  /** @param generation the kernel refuses the batch when its ruleset is no longer of this generation */
-  constructor(generation?: number) {
+  /** The kernel refuses the batch when its ruleset is no longer of this generation. */
+  readonly generation: number;
+
+  constructor(generation: number) {
+    this.generation = generation;
     const start = this.#begin(batch.begin, netlink.request, 0, batch.resource);
-    if (generation !== undefined) this.#out.u32(batch.generation, generation);
+    this.#out.u32(batch.generation, generation);
     this.#end(start);
   }
 

@@ -11,8 +11,48 @@ export function interfacePrefix(prefix: string): string {
   return Buffer.from(prefix).toString("hex");
 }
 
+/** An address as the kernel holds it. Written out because a large cluster has hundreds of thousands of them. */
 export function address(text: string): string {
-  return Buffer.from(ipaddr.parse(text).toByteArray()).toString("hex");
+  const usual = text.includes(":") ? usualIpv6(text) : usualIpv4(text);
+  return usual ?? Buffer.from(ipaddr.parse(text).toByteArray()).toString("hex");
+}
+
+function usualIpv4(text: string): string | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  let hex = "";
+  for (const part of parts) {
+    const digits = octets.get(part);
+    if (digits === undefined) return undefined;
+    hex += digits;
+  }
+  return hex;
+}
+
+/** Decimal to hex; what is not in here, such as a leading zero, is not usual. */
+const octets: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: 256 }, (_, value) => [String(value), u8(value)]),
+);
+
+const groups = /^[0-9a-f]{1,4}(:[0-9a-f]{1,4})*$/;
+
+function usualIpv6(text: string): string | undefined {
+  const gap = text.indexOf("::");
+  const head = gap < 0 ? text : text.slice(0, gap);
+  const tail = gap < 0 ? "" : text.slice(gap + 2);
+  if ((head !== "" && !groups.test(head)) || (tail !== "" && !groups.test(tail))) return undefined;
+  const [first, last] = [padded(head), padded(tail)];
+  const missing = 32 - first.length - last.length;
+  if (gap < 0 ? missing !== 0 : missing < 4) return undefined;
+  return first + "0".repeat(missing) + last;
+}
+
+function padded(part: string): string {
+  if (part === "") return "";
+  return part
+    .split(":")
+    .map((group) => group.padStart(4, "0"))
+    .join("");
 }
 
 export function mac(text: string): string {
