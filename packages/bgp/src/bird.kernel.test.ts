@@ -150,7 +150,8 @@ it("describes routes as BIRD weighs them", async () => {
   add(target, families[0].route, 512);
   const [learned] = await eventually(
     () => source.bird.routes(families[0].route),
-    (routes) => routes.length === 1,
+    // At first BIRD may not know yet through which interface the next hop is reached.
+    (routes) => routes.length === 1 && routes[0]?.interface !== undefined,
   );
   expect(learned).toMatchObject({
     network: families[0].route,
