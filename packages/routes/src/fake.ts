@@ -25,10 +25,11 @@ export function createFakeWorkloadRoutes(
         .index,
     set: (key, workload) => routes.set(key, workload),
     setState: (key, state) => routes.setState(key, state),
+    planState: (key, state) => routes.planState(key, state),
     remove: (key) => routes.remove(key),
     get: (key) => routes.get(key),
     installed: () => routes.installed(),
-    reconcile: () => routes.reconcile(),
+    reconcile: (beforeComparing) => routes.reconcile(beforeComparing),
     run: (runOptions) => routes.run(runOptions),
   };
 }

@@ -17,6 +17,7 @@ export {
   type Reconciliation,
   type RoutesKernel,
   type RunOptions,
+  type StatePlan,
   type WorkloadRoutes,
   type WorkloadRoutesOptions,
 } from "./workload-routes.ts";

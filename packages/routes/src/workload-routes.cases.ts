@@ -85,6 +85,56 @@ export const workloadRoutesCases: readonly WorkloadRoutesCase[] = [
     },
   },
   {
+    name: "a plan touches nothing; done by another, setState finds it done",
+    run(route) {
+      const index = wire(route);
+      const routes = createWorkloadRoutes({ route });
+      routes.set("vm", vm("withdrawn", { mac: "02:00:00:00:00:01" }));
+      const plan = routes.planState("vm", "elevated");
+      assert.deepEqual([table(route), routes.get("vm")?.state], [[], "withdrawn"]);
+      assert.deepEqual(
+        plan?.neighbours.map(({ address, linkIndex }) => [address, linkIndex]),
+        [
+          ["10.0.0.5", index],
+          ["fd00::5", index],
+        ],
+      );
+      route.routes.batch(plan?.changes ?? []);
+      assert.deepEqual(table(route), both(512, index));
+      assert.equal(routes.setState("vm", "elevated")?.settled, true);
+      assert.deepEqual(table(route), both(512, index));
+    },
+  },
+  {
+    name: "a plan knows the interface that bears the name now, and is undefined without key or interface",
+    run(route) {
+      const routes = createWorkloadRoutes({ route });
+      wire(route);
+      routes.set("vm", vm("withdrawn"));
+      route.links.delete("cali0");
+      assert.equal(routes.planState("vm", "elevated"), undefined);
+      const index = wire(route);
+      route.routes.batch(routes.planState("vm", "elevated")?.changes ?? []);
+      assert.deepEqual(table(route), both(512, index));
+      assert.equal(routes.planState("stranger", "normal"), undefined);
+    },
+  },
+  {
+    name: "what another thread did and the caller says before comparing is not taken away",
+    run(route) {
+      const index = wire(route);
+      const routes = createWorkloadRoutes({ route });
+      routes.set("vm", vm("withdrawn"));
+      const plan = routes.planState("vm", "elevated");
+      route.routes.batch(plan?.changes ?? []);
+      const { deleted } = routes.reconcile(() => routes.setState("vm", "elevated"));
+      assert.deepEqual([deleted, table(route)], [0, both(512, index)]);
+      routes.setState("vm", "withdrawn");
+      route.routes.batch(plan?.changes ?? []);
+      assert.equal(routes.reconcile().deleted, 2);
+    },
+  },
+  {
     name: "a change of priority never leaves a gap: the new route comes before the old one goes",
     async run(route) {
       wire(route);

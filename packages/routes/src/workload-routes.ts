@@ -1,4 +1,12 @@
-import type { Family, NetlinkError, Route, RouteChange, RouteSocket, Subscription } from "@fairlead/netlink";
+import type {
+  Family,
+  NeighbourSpec,
+  NetlinkError,
+  Route,
+  RouteChange,
+  RouteSocket,
+  Subscription,
+} from "@fairlead/netlink";
 import {
   type CheckedWorkload,
   checkPriorities,
@@ -63,6 +71,14 @@ export interface RunOptions {
   readonly interval?: number;
   /** Milliseconds from an event to the reconciliation it causes, to gather a burst. Default 10. */
   readonly quiet?: number;
+  /** See `reconcile`. */
+  readonly beforeComparing?: () => void;
+}
+
+/** What another thread may do in place of `setState`. */
+export interface StatePlan {
+  readonly changes: readonly RouteChange[];
+  readonly neighbours: readonly NeighbourSpec[];
 }
 
 /**
@@ -76,13 +92,21 @@ export interface WorkloadRoutes {
   set(key: string, workload: Workload): Outcome;
   /** Changes only the state: the fast path after an announcement. Undefined for an unknown key. */
   setState(key: string, state: RouteState): Outcome | undefined;
+  /**
+   * What `setState` would ask of the kernel, nothing of it done. Whoever does it elsewhere calls `setState` afterwards, which then finds it done.
+   * Undefined for an unknown key and without the interface.
+   */
+  planState(key: string, state: RouteState): StatePlan | undefined;
   /** Forgets a workload and deletes its routes. */
   remove(key: string): Outcome;
   get(key: string): Workload | undefined;
   /** What is in the kernel now, by destination; after a restart this tells which workloads were elevated. */
   installed(): InstalledRoute[];
-  /** Compares with the kernel and closes the difference. */
-  reconcile(): Reconciliation;
+  /**
+   * Compares with the kernel and closes the difference. `beforeComparing` is called after the kernel was read: the last moment to `setState` for what
+   * another thread has done, so that it is not taken for foreign.
+   */
+  reconcile(beforeComparing?: () => void): Reconciliation;
   /** Reconciles now, after every relevant kernel event, and from time to time. */
   run(options?: RunOptions): Disposable;
 }
@@ -162,15 +186,8 @@ class ReconciledRoutes implements WorkloadRoutes {
   #move(previous: CheckedWorkload | undefined, next: CheckedWorkload): Outcome {
     const linkIndex = this.#linkOf(next.interfaceName);
     if (linkIndex === undefined) return next.state === "withdrawn" ? settled : waitingForLink;
-    const changes: RouteChange[] = [];
     const { state } = next;
-    if (state !== "withdrawn") {
-      for (const destination of next.destinations) {
-        const metric = metricOf(this.#options, destination, state);
-        changes.push({ op: "prepend", route: routeTo(this.#options, destination, linkIndex, metric) });
-      }
-    }
-    for (const destination of next.destinations) this.#leave(changes, destination, linkIndex, state);
+    const changes = this.#changesTo(next, linkIndex);
     const kept = new Set(next.destinations);
     const gone = previous?.destinations.filter((destination) => !kept.has(destination)) ?? [];
     const oldLink = previous === undefined ? undefined : this.#linkOf(previous.interfaceName);
@@ -190,6 +207,29 @@ class ReconciledRoutes implements WorkloadRoutes {
     return outcome;
   }
 
+  planState(key: string, state: RouteState): StatePlan | undefined {
+    const workload = this.#workloads.get(key);
+    // Whoever does it later cannot correct an index: the kernel is asked.
+    if (workload !== undefined) this.#links.delete(workload.interfaceName);
+    const linkIndex = workload && this.#linkOf(workload.interfaceName);
+    if (workload === undefined || linkIndex === undefined) return undefined;
+    const next = { ...workload, state };
+    return { changes: this.#changesTo(next, linkIndex), neighbours: neighboursOf(next, linkIndex) };
+  }
+
+  /** The new routes, then those of other states away. */
+  #changesTo({ destinations, state }: CheckedWorkload, linkIndex: number): RouteChange[] {
+    const changes: RouteChange[] = [];
+    if (state !== "withdrawn") {
+      for (const destination of destinations) {
+        const metric = metricOf(this.#options, destination, state);
+        changes.push({ op: "prepend", route: routeTo(this.#options, destination, linkIndex, metric) });
+      }
+    }
+    for (const destination of destinations) this.#leave(changes, destination, linkIndex, state);
+    return changes;
+  }
+
   #leave(changes: RouteChange[], destination: string, linkIndex: number, state: RouteState): void {
     for (const other of otherState(state)) {
       const metric = metricOf(this.#options, destination, other);
@@ -202,16 +242,10 @@ class ReconciledRoutes implements WorkloadRoutes {
     this.#onWithdrawn(destinations);
   }
 
-  #seedNeighbours({ mac, state, addresses }: CheckedWorkload, linkIndex: number): void {
-    if (mac === undefined || state === "withdrawn") return;
-    for (const address of addresses) {
+  #seedNeighbours(workload: CheckedWorkload, linkIndex: number): void {
+    for (const neighbour of neighboursOf(workload, linkIndex)) {
       try {
-        this.#kernel.neighbours.replace({
-          linkIndex,
-          address: address.replace(/\/\d+$/, ""),
-          mac,
-          state: "reachable",
-        });
+        this.#kernel.neighbours.replace(neighbour);
       } catch {
         // A hint only: without it the kernel resolves the address itself.
       }
@@ -265,11 +299,12 @@ class ReconciledRoutes implements WorkloadRoutes {
       }));
   }
 
-  reconcile(): Reconciliation {
+  reconcile(beforeComparing: () => void = () => {}): Reconciliation {
     const links = this.#kernel.links.list();
     this.#links.clear();
     for (const link of links) this.#links.set(link.name, link.index);
     const routes = this.#kernel.routes.list({ table: this.#options.table });
+    beforeComparing();
     const difference = plan({ workloads: this.#workloads.values(), links, routes }, this.#options);
     const { errors } = this.#apply([...difference.additions, ...difference.deletions]);
     this.#reportDeleted(difference, routes.length > 0);
@@ -291,14 +326,14 @@ class ReconciledRoutes implements WorkloadRoutes {
     if (gone.size > 0) this.#onWithdrawn([...gone]);
   }
 
-  run({ signal, interval = 90_000, quiet = 10 }: RunOptions = {}): Disposable {
+  run({ signal, interval = 90_000, quiet = 10, beforeComparing }: RunOptions = {}): Disposable {
     signal?.throwIfAborted();
     let soon: NodeJS.Timeout | undefined;
     const now = () => {
       clearTimeout(soon);
       soon = undefined;
       try {
-        for (const error of this.reconcile().errors) this.#onError(error);
+        for (const error of this.reconcile(beforeComparing).errors) this.#onError(error);
       } catch (cause) {
         this.#onError(new RoutesError("KernelRefused", "reconciliation failed; it is tried again", cause));
       }
@@ -333,6 +368,17 @@ class ReconciledRoutes implements WorkloadRoutes {
     }
     return false;
   }
+}
+
+/** Entries that spare the first packet a resolution. */
+function neighboursOf({ mac, state, addresses }: CheckedWorkload, linkIndex: number): NeighbourSpec[] {
+  if (mac === undefined || state === "withdrawn") return [];
+  return addresses.map((address) => ({
+    linkIndex,
+    address: address.replace(/\/\d+$/, ""),
+    mac,
+    state: "reachable",
+  }));
 }
 
 function refused(change: RouteChange, cause: NetlinkError): RoutesError {
