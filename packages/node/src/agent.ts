@@ -11,7 +11,6 @@ import {
   type Readiness,
   type Wiring,
 } from "@fairlead/cni";
-import type { AnnouncementListener } from "@fairlead/garp";
 import type { Workloads } from "@fairlead/ipam";
 import type { NetworkNamespace } from "@fairlead/netlink";
 import type { PolicyEngine } from "@fairlead/policy";
@@ -30,6 +29,7 @@ import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
 import { createPromoter } from "./promotion.ts";
+import type { Reflexes } from "./reflex.ts";
 import { readSpeaker } from "./speaker.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -43,7 +43,7 @@ export interface AgentComponents {
   readonly routes: WorkloadRoutes;
   /** The metrics `routes` works with. */
   readonly priorities?: EndpointRoutesOptions["priorities"];
-  readonly listener: AnnouncementListener;
+  readonly reflexes: Reflexes;
   /** Namespace of the node, for listening; default: the process's own. */
   readonly netns?: NetworkNamespace;
   readonly bird: Pick<Bird, "apply">;
@@ -103,9 +103,10 @@ export function createAgent(components: AgentComponents): Agent {
       ...(components.priorities && { priorities: components.priorities }),
     }),
     ear: createEar({
-      listener: components.listener,
+      reflexes: components.reflexes,
       netns: components.netns,
       guestMacOf: (attachment) => guestMacOf(view, attachment),
+      elevationOf: ({ hostInterface }) => routes.planState(hostInterface, "elevated"),
       onProblem: perEndpoint("announcements"),
     }),
     promoter,
@@ -227,7 +228,9 @@ export function createAgent(components: AgentComponents): Agent {
       );
       for (const attachment of known) watch.look(attachment);
       policy.synced();
-      work.use(routes.run());
+      // What a reflex has done is no foreign change.
+      work.use(routes.run({ beforeComparing: migrations.hear }));
+      await Promise.all(known.map(migrations.listening));
       isKnown = true;
       log.info({ endpoints: known.length }, "agent started");
     },

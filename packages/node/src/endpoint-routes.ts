@@ -27,6 +27,7 @@ export function createEndpointRoutes(options: EndpointRoutesOptions): EndpointRo
     attachment: Attachment,
     event: "route-added" | "route-removed",
     priority: RoutePriority,
+    at: bigint | undefined,
   ): void {
     if (priority === "withdrawn") return;
     const { pod, ifName, addresses } = attachment;
@@ -37,27 +38,33 @@ export function createEndpointRoutes(options: EndpointRoutesOptions): EndpointRo
         destination: asHostPrefix(address),
         family: isIPv4(address) ? 4 : 6,
         metric: metricOf(address, priority),
+        ...(at !== undefined && { at }),
       });
   }
 
-  function note(attachment: Attachment, priority: RoutePriority, outcome: Outcome | undefined): void {
+  function note(
+    attachment: Attachment,
+    priority: RoutePriority,
+    outcome: Outcome | undefined,
+    at?: bigint,
+  ): void {
     for (const error of outcome?.errors ?? []) onError(error, attachment);
     const before = current.get(attachment.hostInterface) ?? "withdrawn";
     current.set(attachment.hostInterface, priority);
     if (before === priority) return;
-    tell(attachment, "route-added", priority);
-    tell(attachment, "route-removed", before);
+    tell(attachment, "route-added", priority, at);
+    tell(attachment, "route-removed", before, at);
   }
 
   return {
-    set(attachment, priority) {
+    set(attachment, priority, at) {
       const { hostInterface: key, addresses } = attachment;
       const isKnown = routes.get(key)?.addresses.join() === addresses.join();
       // The fast path: nothing but the state changes.
-      if (isKnown && current.has(key)) return note(attachment, priority, routes.setState(key, priority));
+      if (isKnown && current.has(key)) return note(attachment, priority, routes.setState(key, priority), at);
       const mac = macOf(attachment);
       const workload = { interfaceName: key, addresses, state: priority, ...(mac && { mac }) };
-      note(attachment, priority, routes.set(key, workload));
+      note(attachment, priority, routes.set(key, workload), at);
     },
     read({ hostInterface }) {
       const priority = found.get(hostInterface) ?? "withdrawn";

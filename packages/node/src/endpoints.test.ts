@@ -25,6 +25,7 @@ function setUp() {
     },
     migrations: {
       follow() {},
+      listening: async () => {},
       drop: ({ containerId }) => void dropped.push(containerId),
       recordOf: () => record,
     },

@@ -18,7 +18,7 @@ export interface EndpointFacts {
 
 export interface EndpointsComponents {
   readonly policy: Pick<PolicyEngine, "endpoints" | "ready">;
-  readonly migrations: Pick<Migrations, "follow" | "drop" | "recordOf">;
+  readonly migrations: Pick<Migrations, "follow" | "listening" | "drop" | "recordOf">;
   readonly timeline: Timeline;
   factsOf(attachment: Attachment): EndpointFacts;
   readonly onError: (error: unknown, attachment: Attachment) => void;
@@ -88,6 +88,8 @@ export function createEndpoints(components: EndpointsComponents): LocalEndpoints
     },
     async ready(attachment, signal) {
       await policy.ready(endpointId(attachment), { signal });
+      // A target's guest must not come before anybody listens.
+      await migrations.listening(attachment);
     },
     isReady: (attachment) => currentOf(attachment)?.ready ?? false,
     refresh(attachment) {

@@ -48,20 +48,37 @@ export function createFakeRoutes(): FakeRoutes {
 export interface FakeEar extends Ear {
   readonly open: ReadonlyMap<string, (heard: Announcement) => void>;
   announce(attachment: Attachment): void;
+  /** The guest is heard, but the main loop has not been told yet. */
+  announceUnnoticed(attachment: Attachment): void;
 }
+
+const rarp: Announcement = { kind: "rarp", mac: "02:00:00:00:00:01", at: 1n };
 
 export function createFakeEar(): FakeEar {
   const open = new Map<string, (heard: Announcement) => void>();
+  const unnoticed = new Set<string>();
   return {
     open,
     listen({ hostInterface }, onHeard) {
       open.set(hostInterface, onHeard);
-      return { isCurrent: () => true, [Symbol.dispose]: () => void open.delete(hostInterface) };
+      const read = () => (unnoticed.has(hostInterface) ? { ...rarp, elevatedAt: 2n } : undefined);
+      return {
+        ready: Promise.resolve(),
+        isCurrent: () => true,
+        read,
+        stop() {
+          const heard = read();
+          open.delete(hostInterface);
+          unnoticed.delete(hostInterface);
+          return heard;
+        },
+      };
     },
     announce({ hostInterface }) {
       const onHeard = open.get(hostInterface);
       open.delete(hostInterface);
-      onHeard?.({ kind: "rarp", mac: "02:00:00:00:00:01", at: 1n });
+      onHeard?.(rarp);
     },
+    announceUnnoticed: ({ hostInterface }) => void (open.has(hostInterface) && unnoticed.add(hostInterface)),
   };
 }

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { createApiClient, createClusterView } from "@fairlead/api";
 import { createBird } from "@fairlead/bgp";
 import { createLinuxWiring, installMessenger, openAttachmentFiles, serveCni } from "@fairlead/cni";
-import { createAnnouncementListener } from "@fairlead/garp";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
@@ -19,6 +18,7 @@ import { serveHealth } from "./health-server.ts";
 import { openMigrationFiles } from "./migration-files.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
 import { type AgentOptions, readOptions } from "./options.ts";
+import { createReflexes } from "./reflex.ts";
 import { readRoutePriorities } from "./route-priorities.ts";
 import { createSettingsFromView } from "./settings-from-view.ts";
 import { openTimeline } from "./timeline.ts";
@@ -68,7 +68,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       policy,
       routes: createWorkloadRoutes({ route, priorities, onError: report("routes") }),
       priorities,
-      listener: createAnnouncementListener(),
+      reflexes: resources.use(createReflexes()),
       bird,
       wiring: resources.use(createLinuxWiring()),
       attachments: openAttachmentFiles(join(stateDir, "attachments"), (file, err) =>

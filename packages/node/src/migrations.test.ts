@@ -44,6 +44,36 @@ const eventNames = (timeline: { events: readonly { event: string }[] }) =>
   timeline.events.map(({ event }) => event);
 
 describe("a migration target on this node", () => {
+  it.each([
+    ["Arrived", "TimeWait", "elevated"],
+    ["Elsewhere", "Away", "withdrawn"],
+    ["Leaving", "Base", "normal"],
+  ] as const)(
+    "was heard before %s was told, though nobody noticed: first Live, then %s",
+    (type, state, priority) => {
+      const { migrations, routes, ear, states, timeline } = setUp();
+      migrations.follow(target, migration);
+      ear.announceUnnoticed(target);
+      migrations.tell(target, { type });
+      expect(states).toEqual(["Target", "Live", state]);
+      expect(routes.history.map(([, one]) => one)).toEqual([...new Set(["elevated", priority])]);
+      expect(eventNames(timeline)).toContain("announcement");
+      expect(ear.open.size).toBe(0);
+    },
+  );
+
+  it("takes in what was heard meanwhile before routes are compared with the kernel's", () => {
+    const { migrations, routes, ear, states } = setUp();
+    migrations.follow(target, migration);
+    migrations.hear();
+    expect(states).toEqual(["Target"]);
+    ear.announceUnnoticed(target);
+    migrations.hear();
+    migrations.hear();
+    expect(states).toEqual(["Target", "Live"]);
+    expect(routes.read(target)).toBe("elevated");
+  });
+
   it("attracts nothing, is elevated by the announcement before anything else happens, and reverts", () => {
     const { migrations, routes, ear, clock, timeline, states } = setUp();
     migrations.follow(target, migration);

@@ -18,25 +18,35 @@ export interface Announcement {
   readonly kind: "rarp" | "garp" | "na";
   readonly mac: string;
   readonly at: bigint;
+  /** When the kernel acknowledged the elevated routes, if that has happened already. */
+  readonly elevatedAt?: bigint;
 }
 
 /** Host routes of endpoints. Both families change in one kernel batch, before the call returns. */
 export interface EndpointRoutes {
-  set(attachment: Attachment, priority: RoutePriority): void;
+  /** `at`: when the kernel acknowledged these routes to somebody else; default: now. */
+  set(attachment: Attachment, priority: RoutePriority, at?: bigint): void;
   /** The priority of the routes the kernel has now. */
   read(attachment: Attachment): RoutePriority;
   /** The endpoint is gone. */
   remove(attachment: Attachment): void;
 }
 
-/** Hears one announcement of the endpoint's guest. `onHeard` is called at most once, and not after disposal. */
+/** Hears one announcement of the endpoint's guest. */
 export interface Ear {
+  /** `onHeard` is called at most once, and not after `stop`. By then the routes may be elevated already: see `elevatedAt`. */
   listen(attachment: Attachment, onHeard: (announcement: Announcement) => void): Listening;
 }
 
-export interface Listening extends Disposable {
-  /** False when the guest's MAC turned out to be another one than is listened for. */
-  isCurrent(): boolean;
+export interface Listening {
+  /** Settled when nothing is missed from now on, or nothing can be heard. */
+  readonly ready: Promise<void>;
+  /** False when the guest's MAC or the interface turned out to be another one than is listened for. */
+  isCurrent(attachment: Attachment): boolean;
+  /** What was heard and not yet told. */
+  read(): Announcement | undefined;
+  /** Nothing is heard and no route is touched after this call. Returns what was heard before it. */
+  stop(): Announcement | undefined;
 }
 
 /** Remembers records across restarts. A cache: what is lost is found again in the kernel and the API. */
@@ -77,6 +87,10 @@ export interface Migrations {
   tell(attachment: Attachment, input: MigrationInput): void;
   /** What is known of the endpoint's guest has changed. */
   refresh(attachment: Attachment): void;
+  /** Settled when the endpoint's announcement, if one is waited for, cannot be missed. */
+  listening(attachment: Attachment): Promise<void>;
+  /** Takes in what was heard meanwhile. */
+  hear(): void;
   /** Ends following and removes the routes. */
   drop(attachment: Attachment): void;
   recordOf(attachment: Attachment): MigrationRecord | undefined;
@@ -94,32 +108,41 @@ export function createMigrations(components: MigrationComponents): Migrations {
   const options = () => ({ now: clock.now(), convergence: components.convergence() });
 
   /**
-   * The one way a state changes. The route comes first and nothing is awaited before it: between hearing a guest and the
-   * kernel's acknowledgement lie a table lookup and one netlink batch.
+   * The one way a state changes. The route comes first and nothing is awaited before it. An ear elevates by itself, so it is stopped before
+   * anything else moves its endpoint; a guest that it heard before came first.
    */
   function move(follower: Follower, input: MigrationInput, announcement?: Announcement): void {
+    const changes = advance(follower.record, input, options()) !== follower.record;
+    const heard = changes && !announcement ? silence(follower) : undefined;
+    if (heard) move(follower, { type: "Heard", epoch: follower.record.epoch }, heard);
     const before = follower.record;
     const record = advance(before, input, options());
     if (record === before) return;
     follower.record = record;
     const was = consequences[before.state];
     const is = consequences[record.state];
-    if (is.routes !== was.routes) routes.set(follower.attachment, is.routes);
+    if (is.routes !== was.routes) routes.set(follower.attachment, is.routes, announcement?.elevatedAt);
     if (announcement) {
-      components.onElevated?.(Number(process.hrtime.bigint() - announcement.at) / 1e9);
-      timeline.record({ event: "announcement", endpoint: nameOf(follower.attachment), ...announcement });
+      const { kind, mac, at, elevatedAt = process.hrtime.bigint() } = announcement;
+      components.onElevated?.(Number(elevatedAt - at) / 1e9);
+      timeline.record({ event: "announcement", endpoint: nameOf(follower.attachment), kind, mac, at });
     }
     settle(follower, is);
     note(follower, before, input.type);
   }
 
+  /** Stops the ear, if there is one. */
+  function silence(follower: Follower): Announcement | undefined {
+    const heard = follower.ear?.stop();
+    delete follower.ear;
+    return heard;
+  }
+
   /** Brings ear, timer, memory and ownership in line with the state. Safe to repeat. */
   function settle(follower: Follower, is: Consequences): void {
     const { attachment, record } = follower;
-    if (!is.listens) {
-      follower.ear?.[Symbol.dispose]();
-      delete follower.ear;
-    } else if (!follower.ear) listen(follower);
+    if (!is.listens) silence(follower);
+    else if (!follower.ear) listen(follower);
     follower.timer?.cancel();
     delete follower.timer;
     if (record.until !== undefined) {
@@ -161,13 +184,20 @@ export function createMigrations(components: MigrationComponents): Migrations {
   }
 
   function refresh(follower: Follower | undefined): void {
-    if (!follower?.ear || follower.ear.isCurrent()) return;
-    follower.ear[Symbol.dispose]();
-    listen(follower);
+    if (!follower?.ear || follower.ear.isCurrent(follower.attachment)) return;
+    const { epoch } = follower.record;
+    const heard = silence(follower);
+    if (heard) move(follower, { type: "Heard", epoch }, heard);
+    else listen(follower);
+  }
+
+  function hear(follower: Follower): void {
+    const heard = follower.ear?.read();
+    if (heard) move(follower, { type: "Heard", epoch: follower.record.epoch }, heard);
   }
 
   function stop(follower: Follower): void {
-    follower.ear?.[Symbol.dispose]();
+    silence(follower);
     follower.timer?.cancel();
     promoter.stop(follower.attachment);
   }
@@ -195,6 +225,10 @@ export function createMigrations(components: MigrationComponents): Migrations {
       if (follower) move(follower, input);
     },
     refresh: (attachment) => refresh(followers.get(keyOf(attachment))),
+    listening: async (attachment) => followers.get(keyOf(attachment))?.ear?.ready,
+    hear() {
+      for (const follower of followers.values()) hear(follower);
+    },
     drop(attachment) {
       const follower = followers.get(keyOf(attachment));
       if (follower?.attachment.containerId !== attachment.containerId) return;

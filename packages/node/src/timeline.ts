@@ -22,6 +22,7 @@ export type TimelineEvent =
       readonly destination: string;
       readonly family: 4 | 6;
       readonly metric: number;
+      readonly at?: bigint;
     }
   | {
       readonly event: "state";
@@ -58,7 +59,7 @@ export function openTimeline(
   return {
     record(event) {
       try {
-        const at = "at" in event ? event.at : monotonicNow();
+        const at = ("at" in event ? event.at : undefined) ?? monotonicNow();
         writeSync(fd, `${JSON.stringify({ ...event, at: String(at) })}\n`);
       } catch (error) {
         if (!broken) onError(error);

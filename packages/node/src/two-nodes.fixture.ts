@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { createLinuxWiring, openAttachmentFiles, type Timing } from "@fairlead/cni";
-import { createAnnouncementListener } from "@fairlead/garp";
 import { buildRarp } from "@fairlead/garp/fake";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
 import { NetworkNamespace, PacketSocket, RouteSocket } from "@fairlead/netlink";
@@ -15,6 +14,7 @@ import { type Agent, createAgent } from "./agent.ts";
 import { createFakeClock } from "./clock.ts";
 import { watchedKinds } from "./cluster-watch.ts";
 import { openMigrationFiles } from "./migration-files.ts";
+import { createReflexes } from "./reflex.ts";
 import { createFakeTimeline } from "./timeline.ts";
 
 /** Agents of two nodes over one API server in memory; everything else is real, each node in a namespace of its own. */
@@ -108,6 +108,7 @@ async function startNode(
     });
     const policy = createPolicyEngine({ dataplane: createNftablesDataplane({ netns }), nodeName: name });
     const wiring = createLinuxWiring({ node: netns });
+    const reflexes = createReflexes();
     timeline = createFakeTimeline();
     const agent = createAgent({
       nodeName: name,
@@ -116,7 +117,7 @@ async function startNode(
       workloads: ipam.workloads,
       policy,
       routes: createWorkloadRoutes({ route }),
-      listener: createAnnouncementListener(),
+      reflexes,
       netns,
       bird: { apply: async () => "applied" as const },
       wiring,
@@ -137,6 +138,7 @@ async function startNode(
       await view.close();
       await policy.close();
       wiring[Symbol.dispose]();
+      reflexes[Symbol.dispose]();
     };
     return { agent, stop };
   }

@@ -1,0 +1,26 @@
+import type { NeighbourSpec, RouteChange } from "@fairlead/netlink";
+
+/** What the main loop tells the thread. */
+export type ReflexOrder =
+  | {
+      readonly type: "arm";
+      readonly id: number;
+      readonly memory: SharedArrayBuffer;
+      /** File descriptor of the namespace; absent: the process's own. */
+      readonly netns?: number;
+      readonly linkIndex: number;
+      readonly mac: string;
+      readonly addresses: readonly string[];
+      /** Done, in order, as soon as the guest is heard. */
+      readonly changes: readonly RouteChange[];
+      readonly neighbours: readonly NeighbourSpec[];
+    }
+  | { readonly type: "disarm"; readonly id: number }
+  | { readonly type: "end" };
+
+/** What the thread tells the main loop. `listening` and `over` come once, `problem` before another attempt. */
+export type ReflexReport =
+  | { readonly type: "listening"; readonly id: number }
+  | { readonly type: "fired"; readonly id: number }
+  | { readonly type: "problem"; readonly id: number; readonly error: Error }
+  | { readonly type: "over"; readonly id: number; readonly error: Error };

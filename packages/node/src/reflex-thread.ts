@@ -1,0 +1,85 @@
+/**
+ * The thread of `reflex.ts`: hears guests and changes their routes at once, whatever the main loop is doing. It judges a frame as the main loop
+ * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
+ */
+import { setPriority } from "node:os";
+import { parentPort } from "node:worker_threads";
+import { createAnnouncementListener } from "@fairlead/garp";
+import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
+import { ReflexCell } from "./reflex-cell.ts";
+import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
+import { rehearse } from "./reflex-rehearsal.ts";
+
+type Arm = Extract<ReflexOrder, { readonly type: "arm" }>;
+
+/** Nice value. The thread sleeps nearly always; when it wakes, a guest waits for its network. Linux counts it by thread. */
+const urgency = -15;
+try {
+  setPriority(urgency);
+} catch {
+  // Without CAP_SYS_NICE it takes its turn like any other.
+}
+
+const listener = createAnnouncementListener();
+// It only saves time: where it fails, real listening says why.
+const rehearsed = rehearse(listener).catch(() => {});
+const armed = new Map<number, AbortController>();
+const report = (message: ReflexReport) => parentPort?.postMessage(message);
+
+function arm(order: Arm): void {
+  const { id, linkIndex, mac, addresses } = order;
+  const abort = new AbortController();
+  const resources = new DisposableStack();
+  armed.set(id, abort);
+  const work = async () => {
+    const netns =
+      order.netns === undefined ? {} : { netns: resources.use(NetworkNamespace.open({ fd: order.netns })) };
+    const route = resources.use(RouteSocket.open(netns));
+    const heard = listener.listen({
+      ...netns,
+      linkIndex,
+      mac,
+      addresses,
+      signal: abort.signal,
+      onProblem: (error) => report({ type: "problem", id, error }),
+    });
+    rehearsed.then(() => report({ type: "listening", id }));
+    const announcement = await heard;
+    const cell = new ReflexCell(order.memory);
+    if (!cell.claim(announcement)) return;
+    try {
+      // What the kernel refuses, the main loop meets again and reports.
+      route.routes.batch(order.changes);
+    } finally {
+      cell.complete(monotonicNow());
+      report({ type: "fired", id });
+    }
+    try {
+      for (const neighbour of order.neighbours) route.neighbours.replace(neighbour);
+    } catch {
+      // A hint only.
+    }
+  };
+  work()
+    .catch((error: unknown) => {
+      if (!abort.signal.aborted) report({ type: "over", id, error: asError(error) });
+    })
+    .finally(() => {
+      resources.dispose();
+      armed.delete(id);
+    });
+}
+
+const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
+
+parentPort?.on("message", (order: ReflexOrder) => {
+  switch (order.type) {
+    case "arm":
+      return arm(order);
+    case "disarm":
+      return armed.get(order.id)?.abort();
+    case "end":
+      for (const abort of armed.values()) abort.abort();
+      parentPort?.close();
+  }
+});
