@@ -48,7 +48,8 @@ struct endpoint {
 
 static struct endpoint endpoints[CONNECTIONS];
 static unsigned long datagrams, accepted;
-static int poller;
+static int poller, ticker;
+static bool ticking;
 
 static uint64_t monotonic_ns(void) {
   struct timespec now;
@@ -73,6 +74,14 @@ static struct endpoint *add(enum role role, int fd, uint32_t events) {
   }
   close(fd);
   return NULL;
+}
+
+/* Ticks only while somebody receives lines: a hundred wake-ups a second are a tenth of an emulated processor. */
+static void set_ticking(bool ticks) {
+  struct timespec period = {.tv_nsec = ticks ? TICK_MS * 1000000 : 0};
+  if (ticks == ticking) return;
+  if (timerfd_settime(ticker, 0, &(struct itimerspec){period, period}, NULL)) fail("timerfd_settime");
+  ticking = ticks;
 }
 
 /* An ended outward connection keeps its slot, so that /status can still say how it ended. */
@@ -142,7 +151,7 @@ static void accept_all(int fd, enum role role) {
     if (peer < 0) return;
     setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     accepted++;
-    add(role, peer, EPOLLIN);
+    if (add(role, peer, EPOLLIN) && role == STREAM) set_ticking(true);
   }
 }
 
@@ -220,6 +229,7 @@ static const char *connect_outward(const char *host, const char *port) {
   }
   struct endpoint *e = add(OUTWARD, fd, EPOLLIN | EPOLLOUT);
   if (!e) return "too many connections";
+  set_ticking(true);
   snprintf(e->peer, sizeof e->peer, "%s %s", host, port);
   return NULL;
 }
@@ -253,19 +263,22 @@ static void read_in(struct endpoint *e) {
   else if (memmem(e->buffer, e->end, "\r\n\r\n", 4) || e->end == BUFFER - 1) answer(e);
 }
 
-static void tick(int fd) {
+static void tick(void) {
   uint64_t passed = 0;
-  if (read(fd, &passed, sizeof passed) != sizeof passed) return;
-  for (struct endpoint *e = endpoints; e < endpoints + CONNECTIONS; e++)
-    if (e->fd >= 0 && (e->role == STREAM || e->role == OUTWARD)) write_lines(e, passed);
+  bool anybody = false;
+  if (read(ticker, &passed, sizeof passed) != sizeof passed) return;
+  for (struct endpoint *e = endpoints; e < endpoints + CONNECTIONS; e++) {
+    if (e->fd < 0 || (e->role != STREAM && e->role != OUTWARD)) continue;
+    write_lines(e, passed);
+    anybody = true;
+  }
+  if (!anybody) set_ticking(false);
 }
 
 int main(void) {
   poller = epoll_create1(EPOLL_CLOEXEC);
-  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  struct timespec period = {.tv_nsec = TICK_MS * 1000000};
-  if (timerfd_settime(timer, 0, &(struct itimerspec){period, period}, NULL)) fail("timerfd_settime");
-  add(TICK, timer, EPOLLIN);
+  ticker = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  add(TICK, ticker, EPOLLIN);
   add(UDP_ECHO, listener(SOCK_DGRAM, 7), EPOLLIN);
   add(ECHO_LISTENER, listener(SOCK_STREAM, 7), EPOLLIN);
   add(STREAM_LISTENER, listener(SOCK_STREAM, 9), EPOLLIN);
@@ -280,7 +293,7 @@ int main(void) {
       struct endpoint *e = events[i].data.ptr;
       switch (e->role) {
         case FREE: break;
-        case TICK: tick(e->fd); break;
+        case TICK: tick(); break;
         case ADDRESSES: follow_addresses(e->fd); break;
         case UDP_ECHO: echo_datagrams(e->fd); break;
         case ECHO_LISTENER: accept_all(e->fd, ECHO); break;
