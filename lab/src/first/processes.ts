@@ -10,6 +10,12 @@ function program(path: string, ...args: string[]): Pick<ProcessSpec, "argv" | "p
   return { argv: [process.execPath, source(path), ...args], program: source(path) };
 }
 
+/**
+ * In a real cluster the control plane has processors of its own; here it must not take them from the guest, from routing
+ * and from the agents while these carry a migration. Inherited by what a program starts.
+ */
+const elsewhere = { niceness: 10 } as const;
+
 /** The file that holds the kubeconfig of a service account. */
 export function kubeconfigOf(account: string): string {
   return join(inside.kubeconfigs, `${account}.kubeconfig`);
@@ -19,6 +25,7 @@ export function apiServer(topology: Topology): ProcessSpec {
   const address = `${topology.management.ipv4.gateway}:6443`;
   return {
     name: "apiserver",
+    ...elsewhere,
     ...program("lab/src/apiserver/main.ts", "--bind", address, "--dir", inside.cluster),
   };
 }
@@ -29,16 +36,19 @@ export function controlPlane(): ProcessSpec[] {
     {
       // Garbage collection, namespaces, scheduling: what kube-controller-manager and kube-scheduler do, with their rights.
       name: "controllers",
+      ...elsewhere,
       ...program("lab/src/controllers/main.ts", "--kubeconfig", inside.adminKubeconfig),
       after: inside.adminKubeconfig,
     },
     {
       name: "virt-controller",
+      ...elsewhere,
       ...program("lab/src/kubevirt/controller-main.ts", "--kubeconfig", kubeconfigOf("virt-controller")),
       after: kubeconfigOf("virt-controller"),
     },
     {
       name: "fairlead-cluster",
+      ...elsewhere,
       ...program("packages/cluster/src/main.ts", "--kubeconfig", kubeconfigOf("fairlead-cluster")),
       after: kubeconfigOf("fairlead-cluster"),
     },

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, type WriteStream } from "node:fs";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import { LabError, messageOf } from "../error.ts";
 
@@ -11,6 +12,8 @@ export interface ProcessSpec {
   readonly node?: string;
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Niceness, 0 unless told otherwise. */
+  readonly niceness?: number;
   /** Path as seen by the supervisor; the program starts when this file exists. */
   readonly after?: string;
   /** Path as seen by the supervisor; without this file the program is not part of this build and is not started. */
@@ -156,6 +159,7 @@ export class Supervisor {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...spec.env },
     });
+    if (child.pid !== undefined && spec.niceness !== undefined) setNiceness(child.pid, spec.niceness);
     entry.child = child;
     entry.state = "running";
     entry.startedAt = performance.now();
@@ -184,6 +188,15 @@ export class Supervisor {
     entry.restarts++;
     entry.timer = setTimeout(() => this.#start(entry), entry.delay);
     entry.delay = Math.min(backOff.longest, Math.max(backOff.first, entry.delay * 2));
+  }
+}
+
+/** The program may have ended already. */
+function setNiceness(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch (error) {
+    process.stderr.write(`niceness of process ${pid}: ${messageOf(error)}\n`);
   }
 }
 
