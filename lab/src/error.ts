@@ -1,5 +1,6 @@
 /**
  * `MissingProgram`, `MissingPrivilege`, `DiskFull`, `AlreadyRunning`, `NotRunning`: the user's machine is not as it must be.
+ * `Interrupted`: Ctrl-C.
  * `BadTopology`, `UnknownNode`, `UnknownProcess`, `BadRequest`: what was asked for makes no sense. `StartFailed`, `CommandFailed`,
  * `Timeout`: a part of the lab did not work.
  */
@@ -8,6 +9,7 @@ export type LabErrorCode =
   | "MissingPrivilege"
   | "DiskFull"
   | "AlreadyRunning"
+  | "Interrupted"
   | "NotRunning"
   | "BadTopology"
   | "UnknownNode"
@@ -26,6 +28,14 @@ export class LabError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
   }
+}
+
+/** Why a file of lab/out could not be written. */
+export function cannotWrite(path: string, cause: unknown): LabError {
+  const code = systemCodeOf(cause);
+  return code === "ENOSPC" || code === "EDQUOT"
+    ? new LabError("DiskFull", `the disk is full: cannot write ${path}; make room there and try again`, cause)
+    : new LabError("MissingPrivilege", `cannot write ${path}: ${messageOf(cause)}`, cause);
 }
 
 /** The message of whatever was thrown. */

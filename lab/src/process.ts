@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /**
@@ -45,4 +46,14 @@ export function processesInNetns(namespace: string): number[] {
         return false;
       }
     });
+}
+
+/** Who listens on a TCP port of our network namespace, as far as we may see. */
+export function ownersOfPort(port: number): { readonly pid: number; readonly name: string }[] {
+  const { stdout } = spawnSync("ss", ["-H", "-l", "-t", "-n", "-p", `sport = :${port}`], {
+    encoding: "utf8",
+    timeout: 5_000,
+  });
+  const owners = [...(stdout ?? "").matchAll(/\("([^"]*)",pid=(\d+),/g)];
+  return owners.map(([, name, pid]) => ({ name: name!, pid: Number(pid) }));
 }

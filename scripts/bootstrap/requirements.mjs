@@ -16,6 +16,9 @@ export const systemRequirements = [
   { file: "/usr/lib/{arch}-linux-gnu/libnftables.so.1", package: "libnftables1", needs: "kernel" },
   { program: "bird", package: "bird2", needs: "kernel" },
   { program: "unshare", package: "util-linux", needs: "kernel" },
+  { program: "mount", package: "mount", needs: "kernel" },
+  { program: "sysctl", package: "procps", needs: "kernel" },
+  { program: "hostname", package: "hostname", needs: "kernel" },
   { program: "gcc", package: "gcc", needs: "kernel" },
   { file: "/usr/include/stdio.h", package: "libc6-dev", needs: "kernel" },
   { program: "qemu-system-{qemu}", package: "qemu-system-x86", needs: "lab" },
@@ -27,22 +30,37 @@ export const systemRequirements = [
 
 const machine = { x64: { arch: "x86_64", qemu: "x86_64" }, arm64: { arch: "aarch64", qemu: "aarch64" } };
 
+/** Where programs are looked for: `PATH`, and the system's directories, which an ordinary user's may lack. */
+export function searchedDirectories() {
+  return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+}
+
+/** What this machine lacks: `{ name, package }` each, `name` a program or a file. */
+export function missingRequirements() {
+  const names = machine[process.arch] ?? machine.x64;
+  return systemRequirements
+    .map((requirement) => ({
+      ...requirement,
+      name: (requirement.program ?? requirement.file)
+        .replace("{arch}", names.arch)
+        .replace("{qemu}", names.qemu),
+    }))
+    .filter(({ file, name }) =>
+      file
+        ? !existsSync(name)
+        : !searchedDirectories().some((directory) => isExecutable(join(directory, name))),
+    );
+}
+
 /** Reads what the decision depends on. Everything else in this file is a function of its result. */
 export function inspectSystem() {
-  const names = machine[process.arch] ?? machine.x64;
-  const path = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-  const missing = systemRequirements.filter((requirement) => {
-    const fill = (text) => text.replace("{arch}", names.arch).replace("{qemu}", names.qemu);
-    if (requirement.file) return !existsSync(fill(requirement.file));
-    return !path.some((directory) => isExecutable(join(directory, fill(requirement.program))));
-  });
   return {
     platform: process.platform,
     nodeMajor: Number(process.versions.node.split(".")[0]),
     distribution: readDistribution(),
     isRoot: process.getuid?.() === 0,
     hasUserNamespaces: process.getuid?.() !== 0 && canMakeUserNamespace(),
-    missing,
+    missing: missingRequirements(),
   };
 }
 
@@ -65,10 +83,7 @@ Run it in a Debian 12 virtual machine: clone the repository there and run the sa
   const packages = [...new Set(system.missing.map((requirement) => requirement.package))];
   const command = `apt-get update && apt-get install --no-install-recommends ${packages.join(" ")}`;
   const list = system.missing
-    .map(
-      (requirement) =>
-        `  ${requirement.program ?? requirement.file}  (Debian package ${requirement.package})`,
-    )
+    .map((requirement) => `  ${requirement.name}  (Debian package ${requirement.package})`)
     .join("\n");
   if (packages.length > 0 && !isDebianLike(system.distribution)) {
     return {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { planInstallation, refuseWithoutRights, systemRequirements } from "./requirements.mjs";
 
-const qemu = systemRequirements.find((requirement) => requirement.package === "qemu-system-x86");
+const qemu = {
+  ...systemRequirements.find((requirement) => requirement.package === "qemu-system-x86"),
+  name: "qemu-system-x86_64",
+};
 const debian = {
   platform: "linux",
   nodeMajor: 20,
@@ -23,7 +26,7 @@ describe("planInstallation", () => {
   it("names the packages and the command to an ordinary user and changes nothing", () => {
     expect(planInstallation({ ...debian, isRoot: false }).refusal).toMatchInlineSnapshot(`
       "Missing on this machine:
-        qemu-system-{qemu}  (Debian package qemu-system-x86)
+        qemu-system-x86_64  (Debian package qemu-system-x86)
       Nothing was changed. As root, run:
         apt-get update && apt-get install --no-install-recommends qemu-system-x86"
     `);

@@ -1,6 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { systemCodeOf } from "../error.ts";
+import { ownersOfPort } from "../process.ts";
 import { startApiServer } from "./server.ts";
 
 /** `node main.ts --bind 172.20.20.1:6443 --dir DIR [--advertise NAME]...`: one ready line on stdout, SIGTERM ends it. */
@@ -12,14 +14,26 @@ const { values } = parseArgs({
   },
 });
 const colon = values.bind.lastIndexOf(":");
+const port = Number(values.bind.slice(colon + 1));
 const server = await startApiServer({
   host: values.bind.slice(0, colon).replace(/^\[|\]$/g, ""),
-  port: Number(values.bind.slice(colon + 1)),
+  port,
   advertise: values.advertise,
   ...(values.dir ? { directory: values.dir } : {}),
-});
+}).catch(explain);
 if (values.dir) writeFileSync(join(values.dir, "admin.kubeconfig"), server.adminKubeconfig, { mode: 0o600 });
 console.log(`ready ${server.url}`);
 const stop = (): void => void server.close().then(() => process.exit(0));
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
+
+/** A taken address is the user's to free: one line that says who has it. */
+function explain(error: unknown): never {
+  if (systemCodeOf(error) !== "EADDRINUSE") throw error;
+  const owners = ownersOfPort(port).map(({ pid, name }) => `${name} (process ${pid})`);
+  const who = owners.length === 0 ? "a process that cannot be seen from here" : owners.join(", ");
+  process.stderr.write(
+    `apiserver: ${values.bind} is taken by ${who}; end it, or give another address with --bind\n`,
+  );
+  process.exit(1);
+}

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
-import { createInterface } from "node:readline";
 import { LabError, type LabErrorCode, messageOf } from "../error.ts";
+import { onLine } from "../qemu/lines.ts";
 import type { Answers, Reply, Request } from "./protocol.ts";
 
 /** Sends one request to the lab's first process. @throws LabError `NotRunning`, `Timeout`, or what the lab answered */
@@ -19,7 +19,7 @@ export async function ask<M extends keyof Answers>(
     reject(new LabError("NotRunning", `the lab does not answer: ${messageOf(cause)}; pnpm lab up`, cause)),
   );
   socket.on("close", () => reject(new LabError("NotRunning", "the lab ended; see lab/out/logs/lab.log")));
-  createInterface({ input: socket }).on("line", (line) => {
+  onLine(socket, (line) => {
     const reply = JSON.parse(line) as Reply<M>;
     if (reply.ok) resolve(reply.result);
     else reject(new LabError(reply.code as LabErrorCode, reply.message));

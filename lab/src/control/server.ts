@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:net";
-import { createInterface } from "node:readline";
 import { LabError, messageOf } from "../error.ts";
+import { onLine } from "../qemu/lines.ts";
 import { type Reply, type Request, request } from "./protocol.ts";
 
 /** Answers requests on a unix socket. `handle` returns the result or throws. */
@@ -10,7 +10,7 @@ export async function serveControl(
 ): Promise<Server> {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    createInterface({ input: socket }).on("line", async (line) => {
+    onLine(socket, async (line) => {
       const reply = await answer(line, handle);
       if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`);
     });

@@ -1,14 +1,13 @@
 /** The part of the demo that runs in the lab's own namespaces: tells the story, writes the report, draws it. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createApiClient } from "@fairlead/api";
-import { LabError, messageOf } from "../error.ts";
+import { LabError } from "../error.ts";
 import { inside, outDirectory } from "../first/paths.ts";
 import { renderHtml } from "./html.ts";
 import { findBrokenPromises } from "./report.ts";
 import { runScenario } from "./scenario.ts";
 import { drawMigration } from "./terminal.ts";
 import { readVersions } from "./versions.ts";
+import { writeFiles } from "./write-files.ts";
 
 const began = performance.now();
 const tell = (step: string) =>
@@ -17,9 +16,10 @@ const tell = (step: string) =>
 const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
 try {
   const { report, observations } = await runScenario(client, readVersions(), tell);
-  mkdirSync(outDirectory, { recursive: true });
-  write("report.json", `${JSON.stringify(report, null, 2)}\n`);
-  write("report.html", renderHtml(report, observations));
+  writeFiles(outDirectory, {
+    "report.json": `${JSON.stringify(report, null, 2)}\n`,
+    "report.html": renderHtml(report, observations),
+  });
   for (const [i, migration] of report.migrations.entries()) {
     process.stdout.write(`\n${drawMigration(observations[i]!, migration)}\n`);
   }
@@ -27,8 +27,8 @@ try {
   for (const sentence of broken) process.stdout.write(`\nBROKEN: ${sentence}`);
   process.stdout.write(
     broken.length === 0
-      ? "\nEvery promise was kept. The report: lab/out/report.html\n"
-      : "\n\nNot every promise was kept. The report: lab/out/report.html\n",
+      ? `\nEvery promise was kept. The report: ${outDirectory}/report.html\n`
+      : `\n\nNot every promise was kept. The report: ${outDirectory}/report.html\n`,
   );
   process.exitCode = broken.length === 0 ? 0 : 1;
 } catch (error) {
@@ -37,16 +37,4 @@ try {
   process.exitCode = 1;
 } finally {
   await client.close();
-}
-
-function write(name: string, text: string): void {
-  const path = join(outDirectory, name);
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new LabError(
-      "StartFailed",
-      `cannot write ${path}: ${messageOf(error)}; make room there and run the demo again`,
-    );
-  }
 }

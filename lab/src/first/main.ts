@@ -2,6 +2,7 @@
  * The lab's first process: everything of the lab is below it, and the kernel removes everything when it ends.
  * Started by `lab up` in fresh pid, mount, network, uts and ipc namespaces.
  */
+import { rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { run } from "../command.ts";
@@ -13,14 +14,21 @@ import { bringUpCluster } from "./cluster.ts";
 import { proportionalMemory } from "./memory.ts";
 import { ownSysfs, privateFilesystem } from "./mounts.ts";
 import { buildNodes, type LabNode } from "./nodes.ts";
-import { inside, logDirectory, workspace } from "./paths.ts";
+import { inside, kept, logDirectory, startFile, stateFile } from "./paths.ts";
 import { routers, workers } from "./processes.ts";
-import { step, tell } from "./progress.ts";
+import { onStarterGone, step, tell } from "./progress.ts";
 import { untilNodesReady, untilSessionsStand } from "./readiness.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const began = performance.now();
-const { values } = parseArgs({ options: { topology: { type: "string" } } });
+const { values } = parseArgs({ options: { topology: { type: "string" }, attached: { type: "boolean" } } });
+let ready = false;
+// Killed while it waited for us, it could not take us down; attached, we live no longer than it does.
+onStarterGone(() => {
+  if (ready && !values.attached) return;
+  for (const file of [stateFile, startFile]) rmSync(file, { force: true });
+  process.exit(1);
+});
 const topology = readTopology(values.topology ?? "");
 
 const remarks: string[] = [];
@@ -40,14 +48,14 @@ let readyAt = performance.now();
 await step("own filesystem and network", async () => {
   await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
   await mkdir(inside.directory, { recursive: true });
-  await privateFilesystem(inside.directory, [], [workspace]);
+  await privateFilesystem(inside.directory, [], kept);
   const remark = await ownSysfs([]);
   if (remark !== undefined) remarks.push(`no /sys of its own: ${remark}`);
   await run(["hostname", topology.name]);
 });
 await serveControl(inside.control, handle);
 await step("machines and links", async () => {
-  for (const node of await buildNodes(topology, [workspace])) nodes.set(node.name, node);
+  for (const node of await buildNodes(topology, kept)) nodes.set(node.name, node);
 });
 await step("routers", async () => {
   for (const spec of routers(topology)) supervisor.add(spec);
@@ -60,6 +68,7 @@ await step("workers", async () => {
 if (supervisor.status().some((p) => p.name.endsWith("/fairlead-node") && p.state !== "absent"))
   await step("BGP sessions", () => untilSessionsStand(workerNodes()));
 readyAt = performance.now();
+ready = true;
 tell({ event: "ready", milliseconds: Math.round(readyAt - began) });
 
 function workerNodes(): LabNode[] {

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Where things lie inside the lab's own mount namespace (its /run is a tmpfs nobody else sees). */
@@ -16,10 +16,18 @@ export const inside = {
 /** The root of the workspace. */
 export const workspace = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
-/** What the lab leaves on the host: its state file and logs. */
-export const outDirectory = join(workspace, "lab", "out");
+const usualOut = join(workspace, "lab", "out");
+
+/** What the lab leaves on the host: its state file and logs. Another directory is another lab beside the first. */
+export const outDirectory = resolve(process.env.FAIRLEAD_LAB_OUT || usualOut);
 export const stateFile = join(outDirectory, "lab.json");
+/** Held while a lab is started. */
+export const startFile = join(outDirectory, "starting.json");
 export const logDirectory = join(outDirectory, "logs");
+/** What Node.js has compiled: the same for every lab of this checkout. */
+export const compileCache = join(usualOut, "compile-cache");
+/** Directories that stay the host's in every mount namespace of the lab. */
+export const kept = [workspace, outDirectory] as const;
 
 /** Three workers, a top-of-rack router and an external client. */
 export const defaultTopology = join(workspace, "lab", "topologies", "three-workers.clab.yml");

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { messageOf } from "../error.ts";
 
 /** What the first process tells whoever started it, one line of JSON each, on file descriptor 3. */
@@ -30,14 +31,18 @@ export async function step<T>(name: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-let listening = true;
-
 export function tell(event: ProgressEvent): void {
-  if (!listening) return;
   try {
     writeSync(progressDescriptor, `${JSON.stringify(event)}\n`);
   } catch {
-    // Nobody listens any more: the log has it all.
-    listening = false;
+    // Nobody listens any more; `onStarterGone` hears of it too.
   }
+}
+
+/** Calls back when whoever started the lab closes its end of the descriptor, or dies. */
+export function onStarterGone(gone: () => void): void {
+  const starter = new Socket({ fd: progressDescriptor, readable: true, writable: false });
+  starter.on("error", () => {});
+  starter.on("close", gone);
+  starter.resume();
 }

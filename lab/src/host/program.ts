@@ -5,6 +5,7 @@ import { ask } from "../control/client.ts";
 import { LabError } from "../error.ts";
 import { defaultTopology, inside, workspace } from "../first/paths.ts";
 import { printStatus, showProgress } from "./display.ts";
+import { interruption } from "./interruption.ts";
 import { runInside } from "./run-inside.ts";
 import { startLab } from "./start.ts";
 import { controlSocketOf, enterLab, requireLab, runningLab } from "./state.ts";
@@ -24,15 +25,10 @@ program
   .addOption(json())
   .action(
     guarded(async ({ topology, json }: { topology: string; json?: boolean }) => {
-      const stop = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM"] as const)
-        process.once(signal, () =>
-          stop.abort(new LabError("StartFailed", `${signal}: the lab was not started`)),
-        );
       const began = performance.now();
       const state = await startLab({
         topology,
-        signal: stop.signal,
+        signal: interruption("the lab was not started"),
         ...(!json && { onProgress: showProgress(process.stderr) }),
       });
       const seconds = (performance.now() - began) / 1000;

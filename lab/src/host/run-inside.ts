@@ -1,34 +1,55 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../error.ts";
+import { logDirectory } from "../first/paths.ts";
+import { startTimeOf } from "../process.ts";
+import { interruption } from "./interruption.ts";
 import { type StartOptions, startLab } from "./start.ts";
-import { enterLab } from "./state.ts";
+import { enterLab, type LabState } from "./state.ts";
 import { stopLab } from "./stop.ts";
 
 /**
  * Brings the lab up for one program, runs it in the lab's root namespaces (where the API server and every machine can be
- * reached), and takes the lab down again however the program ended. SIGINT and SIGTERM end the program first.
+ * reached), and takes the lab down again however the program ended. Ctrl-C ends the program first; when we are killed, the lab
+ * ends by itself.
  *
  * @returns the program's exit status; 130 when it was interrupted.
+ * @throws LabError `NotRunning` when the lab ended under the program
  */
 export async function runInside(
   argv: readonly string[],
   options: StartOptions & { readonly workingDirectory: string },
 ): Promise<number> {
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () =>
-      interrupted.abort(new LabError("StartFailed", `${signal}: the lab was ended`)),
-    );
-  }
-  const lab = await startLab({ ...options, signal: interrupted.signal });
+  const interrupted = interruption("the lab was ended");
+  const lab = await startLab({ ...options, attached: true, signal: interrupted });
   try {
     const [command, ...args] = [...enterLab(lab, options.workingDirectory), ...argv];
     const child = spawn(command!, args, { stdio: "inherit" });
-    interrupted.signal.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
-    const [status] = await once(child, "exit");
-    return interrupted.signal.aborted ? 130 : (status ?? 1);
+    interrupted.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
+    const [status, signal] = await once(child, "exit");
+    const labEnded = signal !== null && (await endedWithin(lab, 1_000, interrupted));
+    if (interrupted.aborted) return 130;
+    if (labEnded)
+      throw new LabError(
+        "NotRunning",
+        `the lab ended while ${argv[0]} ran in it; see ${logDirectory}/lab.log`,
+      );
+    return status ?? 1;
   } finally {
     await stopLab(lab);
   }
+}
+
+/**
+ * Whether the lab is gone or about to be: what runs in it dies a moment before its first process does. False when we were
+ * interrupted, of which the program may hear before us.
+ */
+async function endedWithin(lab: LabState, patience: number, interrupted: AbortSignal): Promise<boolean> {
+  const deadline = Date.now() + patience;
+  while (startTimeOf(lab.pid) === lab.startTime) {
+    if (interrupted.aborted || Date.now() > deadline) return false;
+    await delay(20);
+  }
+  return true;
 }

@@ -1,15 +1,17 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { LabError, type LabErrorCode, messageOf } from "../error.ts";
-import { logDirectory, outDirectory, workspace } from "../first/paths.ts";
+import { cannotWrite, LabError, type LabErrorCode, messageOf } from "../error.ts";
+import { compileCache, logDirectory, outDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
-import { startTimeOf } from "../process.ts";
+import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
 import { readTopology } from "../topology/topology.ts";
+import { claimStart } from "./claim.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
 import { type LabState, removeState, runningLab, saveState } from "./state.ts";
 
@@ -17,6 +19,8 @@ export interface StartOptions {
   readonly topology: string;
   readonly onProgress?: (event: ProgressEvent) => void;
   readonly signal?: AbortSignal;
+  /** The lab ends when this process ends, however that happens. */
+  readonly attached?: boolean;
 }
 
 /**
@@ -28,18 +32,20 @@ export async function startLab(given: StartOptions): Promise<LabState> {
   const options = { ...given, topology: resolve(given.topology) };
   readTopology(options.topology);
   requirePrograms();
+  await requireSpace();
+  await using _claim = await claimStart();
   const present = await runningLab();
   if (present !== undefined)
     throw new LabError(
       "AlreadyRunning",
       `the lab runs already (process ${present.pid}); end it with: pnpm lab down`,
     );
-  await requireSpace();
   await makeGuest(options);
+  options.signal?.throwIfAborted();
   const rootless = process.getuid?.() !== 0;
   await rm(logDirectory, { recursive: true, force: true });
   await mkdir(logDirectory, { recursive: true });
-  const log = openSync(join(logDirectory, "lab.log"), "w");
+  const log = openLog(join(logDirectory, "lab.log"));
   const namespaces = [
     "--pid",
     "--fork",
@@ -58,12 +64,18 @@ export async function startLab(given: StartOptions): Promise<LabState> {
       // A pid namespace's first process collects its orphans; Node.js does not.
       ...["sh", "-c", '"$@" & wait "$!"', "lab"],
       ...[process.execPath, join(workspace, "lab/src/first/main.ts"), "--topology", options.topology],
+      ...(options.attached ? ["--attached"] : []),
     ],
     {
       stdio: ["ignore", log, log, "pipe"],
       detached: true,
       // A dozen programs of one source tree: what one has compiled the next one reads.
-      env: { NODE_COMPILE_CACHE: join(outDirectory, "compile-cache"), ...process.env, PATH: searchPath },
+      env: {
+        NODE_COMPILE_CACHE: compileCache,
+        ...process.env,
+        PATH: searchPath,
+        FAIRLEAD_LAB_OUT: outDirectory,
+      },
       cwd: "/",
     },
   );
@@ -71,11 +83,31 @@ export async function startLab(given: StartOptions): Promise<LabState> {
   try {
     return await untilReady(wrapper, options, rootless);
   } catch (error) {
-    // --kill-child: its first process, and with it everything, goes as well.
-    wrapper.kill("SIGKILL");
+    await endEverything(wrapper);
     await removeState();
     throw error;
   }
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (cause) {
+    throw cannotWrite(path, cause);
+  }
+}
+
+/**
+ * Kills the first process and waits: it is gone only when everything below it is. Before `unshare` has made it, there is
+ * `unshare` alone to kill.
+ */
+async function endEverything(wrapper: Wrapper): Promise<void> {
+  if (wrapper.pid === undefined || wrapper.exitCode !== null || wrapper.signalCode !== null) return;
+  wrapper.ref();
+  const gone = once(wrapper, "exit");
+  const children = childrenOf(wrapper.pid);
+  for (const pid of children.length > 0 ? children : [wrapper.pid]) sendSignal(pid, "SIGKILL");
+  await gone;
 }
 
 /** Here and not inside, where there is no network to fetch a kernel from. */
@@ -88,6 +120,7 @@ async function makeGuest({ onProgress, signal }: StartOptions): Promise<void> {
     const milliseconds = Math.round(performance.now() - began);
     onProgress?.({ event: "finished", step, milliseconds, remark: acceleration });
   } catch (error) {
+    signal?.throwIfAborted();
     throw new LabError("StartFailed", messageOf(error), error);
   }
 }
@@ -124,7 +157,8 @@ async function untilReady(wrapper: Wrapper, options: StartOptions, rootless: boo
     return await promise;
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
-    progress.destroy();
+    // The lab takes the end of this connection for our end.
+    if (!options.attached || state === undefined) progress.destroy();
     wrapper.removeAllListeners("exit");
     wrapper.unref();
   }

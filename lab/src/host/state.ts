@@ -1,5 +1,5 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import { LabError } from "../error.ts";
+import { cannotWrite, LabError } from "../error.ts";
 import { inside, stateFile } from "../first/paths.ts";
 import { startTimeOf } from "../process.ts";
 
@@ -33,9 +33,16 @@ export async function requireLab(): Promise<LabState> {
   return state;
 }
 
+/** @throws LabError `DiskFull`, `MissingPrivilege`; then nothing of it is left */
 export async function saveState(state: LabState, path = stateFile): Promise<void> {
-  await writeFile(`${path}.next`, `${JSON.stringify(state)}\n`);
-  await rename(`${path}.next`, path);
+  const next = `${path}.next`;
+  try {
+    await writeFile(next, `${JSON.stringify(state)}\n`);
+    await rename(next, path);
+  } catch (cause) {
+    await rm(next, { force: true });
+    throw cannotWrite(path, cause);
+  }
 }
 
 export async function removeState(path = stateFile): Promise<void> {
