@@ -1,11 +1,14 @@
 import { Calculator } from "./calc/calculator.ts";
 import { explain } from "./calc/explain.ts";
+import { explainHost } from "./calc/explain-host.ts";
 import type { Clock } from "./clock.ts";
 import type { Dataplane } from "./dataplane.ts";
 import type { LocalEndpoint } from "./endpoint.ts";
 import { checkEndpoint } from "./endpoint-check.ts";
 import type { EngineHealth, ObjectRef, PolicyEngine, PolicyKind, PolicyObject, Problem } from "./engine.ts";
 import { PolicyError } from "./error.ts";
+import { FelixSettings } from "./felix-settings.ts";
+import { HostEndpoints } from "./host/host-endpoints.ts";
 import { ObjectReader } from "./objects.ts";
 import type { Explanation, Packet } from "./packet.ts";
 import { Programmer } from "./programmer.ts";
@@ -31,10 +34,10 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
 const everything = "";
 
 class Engine implements PolicyEngine {
-  readonly #settings: PolicySettings;
+  readonly #felix: FelixSettings;
   readonly #editor = new RulesetEditor();
   readonly #calculator = new Calculator();
-  readonly #reader = new ObjectReader(this.#calculator);
+  readonly #reader: ObjectReader;
   readonly #program: PolicyProgram;
   readonly #programmer: Programmer;
   readonly #readiness = new Readiness();
@@ -42,9 +45,12 @@ class Engine implements PolicyEngine {
   #started = false;
   #synced = false;
 
-  constructor({ dataplane, settings, clock, watchInterval = 250 }: PolicyEngineOptions) {
-    this.#settings = { ...defaultSettings, ...settings };
-    this.#program = new PolicyProgram(this.#editor, this.#calculator, this.#settings);
+  constructor({ dataplane, nodeName, settings, clock, watchInterval = 250 }: PolicyEngineOptions) {
+    const calculator = this.#calculator;
+    this.#felix = new FelixSettings(nodeName, { ...defaultSettings, ...settings });
+    const hosts = new HostEndpoints(calculator, nodeName);
+    this.#reader = new ObjectReader({ calculator, hosts, felix: this.#felix });
+    this.#program = new PolicyProgram(this.#editor, calculator, this.#felix.current);
     this.#programmer = new Programmer({
       dataplane,
       editor: this.#editor,
@@ -68,7 +74,7 @@ class Engine implements PolicyEngine {
 
   readonly endpoints = {
     upsert: (endpoint: LocalEndpoint): void => {
-      checkEndpoint(endpoint, this.#settings);
+      checkEndpoint(endpoint, this.#felix.current);
       this.#replaceInterface(endpoint);
       this.#endpoints.set(endpoint.id, endpoint);
       this.#calculator.upsertEndpoint(endpoint);
@@ -85,6 +91,7 @@ class Engine implements PolicyEngine {
 
   async start({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     if (signal?.aborted) throw new PolicyError("Aborted", "Start was cancelled; nothing was changed.");
+    this.#program.configure(this.#felix.current);
     this.#program.base();
     this.#programmer.start();
     this.#started = true;
@@ -107,6 +114,8 @@ class Engine implements PolicyEngine {
   }
 
   explain(packet: Packet, endpointId: string): Explanation {
+    const host = this.#calculator.hosts.get(endpointId);
+    if (host !== undefined) return explainHost(packet, host, this.#calculator, this.#felix.current);
     const endpoint = this.#endpoints.get(endpointId);
     if (endpoint === undefined) {
       throw new PolicyError(
@@ -114,7 +123,7 @@ class Engine implements PolicyEngine {
         `No endpoint ${endpointId} on this node; see health() for what there is.`,
       );
     }
-    return explain(packet, endpoint, this.#calculator, this.#settings);
+    return explain(packet, endpoint, this.#calculator, this.#felix.current);
   }
 
   health(): EngineHealth {
@@ -158,6 +167,7 @@ class Engine implements PolicyEngine {
   /** Until everything is known, what an earlier run programmed stays as it is. */
   #prepare(): void {
     if (!this.#synced) return;
+    this.#program.configure(this.#felix.current);
     this.#program.update();
     this.#readiness.stage();
   }

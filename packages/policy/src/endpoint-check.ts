@@ -7,6 +7,8 @@ import type { PolicySettings } from "./settings.ts";
 const interfaceNames = /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/;
 const macs = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
+export const isInterfaceName = (name: string): boolean => interfaceNames.test(name);
+
 /** @throws PolicyError `InvalidEndpoint`, naming the field */
 export function checkEndpoint(endpoint: LocalEndpoint, settings: PolicySettings): void {
   const name = endpoint.interfaceName;

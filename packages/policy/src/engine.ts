@@ -4,6 +4,7 @@ import type { Explanation, Packet } from "./packet.ts";
 /** The kinds whose objects change policy. */
 export type PolicyKind =
   | "Namespace"
+  | "Node"
   | "Pod"
   | "ServiceAccount"
   | "Service"

@@ -4,6 +4,7 @@ import type { PolicyEngine, PolicyKind } from "./engine.ts";
 /** The kinds an engine wants to know; make the cluster view with these. */
 export const policyKinds = [
   "Namespace",
+  "Node",
   "Pod",
   "ServiceAccount",
   "EndpointSlice",
@@ -18,6 +19,9 @@ export const policyKinds = [
   "NetworkSet",
   "GlobalNetworkSet",
   "IPPool",
+  "HostEndpoint",
+  "Profile",
+  "FelixConfiguration",
 ] as const satisfies readonly PolicyKind[];
 
 /**

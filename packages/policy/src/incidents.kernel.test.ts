@@ -126,6 +126,25 @@ describe("outgoing address translation", () => {
     ]);
   });
 
+  test("spares the nodes when FelixConfiguration asks for that", async () => {
+    await start();
+    engine.objects.upsert("IPPool", pool(true));
+    engine.objects.upsert("Node", {
+      metadata: { name: "other" },
+      status: { addresses: [{ type: "InternalIP", address: testbed.uplink.ipv4 }] },
+    });
+    await settled();
+    expect(source(heard(a, testbed.uplink, toWorld()))).toEqual([Testbed.node4]);
+    engine.objects.upsert("FelixConfiguration", {
+      metadata: { name: "default" },
+      spec: { natOutgoingExclusions: "IPPoolsAndHostIPs" },
+    });
+    await settled();
+    const payload = { ...udp, sourcePort: 4002 };
+    const again = frameFrom(a, { source: a.ipv4, destination: testbed.uplink.ipv4, payload });
+    expect(source(heard(a, testbed.uplink, again))).toEqual([a.ipv4]);
+  });
+
   test("uses the address and ports it is given", async () => {
     await start({ natOutgoingAddress: "203.0.113.9", natPortRange: [50_000, 50_010] });
     engine.objects.upsert("IPPool", pool(true));

@@ -3,18 +3,23 @@ import {
   describeProblems,
   type EndpointSlice,
   type GlobalNetworkSet,
+  type HostEndpoint,
   type IPPool,
   type KubernetesNetworkPolicy,
   type KubernetesObject,
   kinds,
   type NetworkSet,
+  type Node,
   type Pod,
+  type Profile,
   type Tier,
 } from "@fairlead/api";
 import type { Calculator } from "./calc/calculator.ts";
 import type { NamedPort } from "./endpoint.ts";
 import type { ObjectRef, PolicyKind, PolicyObject } from "./engine.ts";
 import { PolicyError } from "./error.ts";
+import type { FelixSettings } from "./felix-settings.ts";
+import type { HostEndpoints } from "./host/host-endpoints.ts";
 import { type CalicoPolicy, fromCalico } from "./model/calico.ts";
 import { checkModel, isAddress, isWhole } from "./model/check.ts";
 import { fromClusterNetworkPolicy } from "./model/cluster-network-policy.ts";
@@ -23,18 +28,29 @@ import { inNamespace } from "./model/member-set.ts";
 import type { PolicyModel } from "./model/policy.ts";
 
 interface Handler {
+  /** The object is read as it was written, without its defaults. */
+  readonly raw?: true;
   /** @throws PolicyError `InvalidObject` */
   upsert(calculator: Calculator, object: KubernetesObject): void;
   remove(calculator: Calculator, ref: ObjectRef): void;
 }
 
+/** Those who want to know about objects. */
+export interface Destinations {
+  readonly calculator: Calculator;
+  readonly hosts: HostEndpoints;
+  readonly felix: FelixSettings;
+}
+
 /** Reads objects of every kind and hands them to the calculator. */
 export class ObjectReader {
   readonly #calculator: Calculator;
+  readonly #handlers: Partial<Record<PolicyKind, Handler>>;
   readonly problems = new Map<string, string>();
 
-  constructor(calculator: Calculator) {
+  constructor({ calculator, hosts, felix }: Destinations) {
     this.#calculator = calculator;
+    this.#handlers = { ...handlers, ...hostHandlers(hosts), ...felixHandlers(felix) };
   }
 
   /**
@@ -48,7 +64,8 @@ export class ObjectReader {
     const namespace = object.metadata?.namespace;
     const key = keyOf(kind, namespace === undefined ? { name } : { name, namespace });
     try {
-      handlers[kind]?.upsert(this.#calculator, checked(kind, object));
+      const handler = this.#handlers[kind];
+      handler?.upsert(this.#calculator, handler.raw ? (object as KubernetesObject) : checked(kind, object));
       this.problems.delete(key);
     } catch (error) {
       this.problems.set(key, error instanceof Error ? error.message : String(error));
@@ -58,7 +75,7 @@ export class ObjectReader {
 
   remove(kind: PolicyKind, ref: ObjectRef): void {
     this.problems.delete(keyOf(kind, ref));
-    handlers[kind]?.remove(this.#calculator, ref);
+    this.#handlers[kind]?.remove(this.#calculator, ref);
   }
 
   #denyUnread(key: string, namespace: string): void {
@@ -173,11 +190,38 @@ const handlers: Partial<Record<PolicyKind, Handler>> = {
     },
     remove: (calculator, { name }) => calculator.setPool(name, undefined),
   },
+  Node: {
+    upsert(calculator, object) {
+      const { metadata, status } = object as Node;
+      const addresses = (status?.addresses ?? []).map(({ address }) => address).filter(isAddress);
+      calculator.setNode(metadata.name, addresses);
+    },
+    remove: (calculator, { name }) => calculator.setNode(name, undefined),
+  },
   EndpointSlice: {
     upsert: (calculator, object) => calculator.upsertSource(sliceSource(object as EndpointSlice)),
     remove: (calculator, ref) => calculator.removeSource(keyOf("EndpointSlice", ref)),
   },
 };
+
+const hostHandlers = (hosts: HostEndpoints): Partial<Record<PolicyKind, Handler>> => ({
+  HostEndpoint: {
+    upsert: (_, object) => hosts.upsert(object as HostEndpoint),
+    remove: (_, { name }) => hosts.remove(name),
+  },
+  Profile: {
+    upsert: (_, object) => hosts.upsertProfile(object as Profile),
+    remove: (_, { name }) => hosts.removeProfile(name),
+  },
+});
+
+const felixHandlers = (felix: FelixSettings): Partial<Record<PolicyKind, Handler>> => ({
+  FelixConfiguration: {
+    raw: true,
+    upsert: (_, object) => felix.upsert(object.metadata.name, (object as { spec?: unknown }).spec),
+    remove: (_, { name }) => felix.remove(name),
+  },
+});
 
 /** A pod that has ended, has no address yet or uses its node's is in no set. */
 function podSource({ metadata, spec, status }: Pod) {

@@ -1,10 +1,12 @@
 import { compileSelector, type LabelPredicate } from "@fairlead/api";
 import type { LocalEndpoint } from "../endpoint.ts";
+import type { HostInterface, Layer } from "../host/host-endpoint.ts";
+import { profileKey, profileTier } from "../host/profile.ts";
 import { labelKeys } from "../model/member-set.ts";
 import type { MemberSet, PolicyModel, TierModel } from "../model/policy.ts";
 import type { NatPool } from "../render/nat.ts";
 import type { AppliedTier } from "./evaluate.ts";
-import { effectiveLabels, type LabelParents } from "./labels.ts";
+import { type Belonging, effectiveLabels, type LabelParents } from "./labels.ts";
 import { MemberSets, type MemberSource } from "./member-sets.ts";
 import { applyOrder, tierWithoutObject } from "./ordering.ts";
 
@@ -25,15 +27,33 @@ interface Policy {
   readonly endpoints: Set<string>;
 }
 
-interface Endpoint {
-  readonly endpoint: LocalEndpoint;
-  readonly policies: Set<Policy>;
+/** What policies select: an endpoint's own labels, and where it inherits others from. */
+interface Subject extends Belonging {
+  readonly id: string;
+  readonly labels: Labels;
 }
+
+interface Endpoint {
+  readonly subject: Subject;
+  readonly policies: Set<Policy>;
+  /** One of the two. */
+  readonly endpoint?: LocalEndpoint;
+  readonly host?: HostInterface;
+}
+
+const layers: Readonly<Record<Layer, (policy: PolicyModel) => boolean>> = {
+  normal: ({ doNotTrack, preDNAT }) => !doNotTrack && !preDNAT,
+  forward: ({ doNotTrack, preDNAT, applyOnForward }) => applyOnForward && !doNotTrack && !preDNAT,
+  untracked: ({ doNotTrack }) => doNotTrack,
+  preDNAT: ({ preDNAT }) => preDNAT,
+};
 
 /** What has to be written anew since the last `settle`. */
 export interface Calculated {
   readonly endpoints: ReadonlySet<string>;
   readonly policies: ReadonlySet<string>;
+  /** Something about this node's host endpoints. */
+  readonly hosts: boolean;
 }
 
 /**
@@ -52,7 +72,10 @@ export class Calculator {
   readonly #sources = new Map<string, CalculatorSource>();
   readonly #sourcesIn = new Map<string, Set<string>>();
   readonly #pools = new Map<string, NatPool>();
+  readonly #nodes = new Map<string, readonly string[]>();
+  readonly #hosts = new Map<string, HostInterface>();
   #poolsChanged = false;
+  #hostsChanged = false;
   #dirtyEndpoints = new Set<string>();
   #dirtyPolicies = new Set<string>();
 
@@ -80,7 +103,7 @@ export class Calculator {
     this.#policies.set(model.key, policy);
     put(this.#policiesIn, policy.namespace ?? "", policy);
     for (const entry of this.#endpoints.values()) {
-      if (policy.matches(this.#labelsOf(entry.endpoint))) this.#join(policy, entry);
+      if (policy.matches(this.#labelsOf(entry.subject))) this.#join(policy, entry);
     }
     // Only now, so that sets which both versions use are not made anew.
     if (previous !== undefined) this.#drop(previous);
@@ -141,25 +164,77 @@ export class Calculator {
     this.#poolsChanged = true;
   }
 
-  /** All pools, when one of them changed since the last call. */
-  takePools(): Iterable<NatPool> | undefined {
-    if (!this.#poolsChanged) return undefined;
+  setNode(name: string, addresses: readonly string[] | undefined): void {
+    if (addresses === undefined) this.#nodes.delete(name);
+    else this.#nodes.set(name, addresses);
+    this.#poolsChanged = true;
+  }
+
+  /** Whether pools or nodes changed since the last call. */
+  takePoolsChanged(): boolean {
+    const changed = this.#poolsChanged;
     this.#poolsChanged = false;
+    return changed;
+  }
+
+  get pools(): Iterable<NatPool> {
     return this.#pools.values();
   }
 
-  upsertEndpoint(endpoint: LocalEndpoint): void {
-    const previous = this.#endpoints.get(endpoint.id);
-    const labels = this.#labelsOf(endpoint);
-    const entry: Endpoint = { endpoint, policies: new Set() };
-    const wanted = [...this.#candidates(endpoint)].filter((policy) => policy.matches(labels));
-    this.#endpoints.set(endpoint.id, entry);
+  get nodeAddresses(): string[] {
+    return [...this.#nodes.values()].flat();
+  }
+
+  #place(entry: Endpoint): void {
+    const { subject } = entry;
+    const previous = this.#endpoints.get(subject.id);
+    const labels = this.#labelsOf(subject);
+    const wanted = [...this.#candidates(subject)].filter((policy) => policy.matches(labels));
+    this.#endpoints.set(subject.id, entry);
     for (const policy of wanted) this.#join(policy, entry);
     for (const policy of previous?.policies ?? []) {
       if (!entry.policies.has(policy)) this.#part(policy, entry);
       else this.#release(policy);
     }
-    this.#dirtyEndpoints.add(endpoint.id);
+    this.#dirtyEndpoints.add(subject.id);
+  }
+
+  #displace(id: string): void {
+    const entry = this.#endpoints.get(id);
+    if (entry === undefined) return;
+    for (const policy of [...entry.policies]) this.#part(policy, entry);
+    this.#endpoints.delete(id);
+    this.#dirtyEndpoints.add(id);
+  }
+
+  upsertHost(host: HostInterface): void {
+    this.#hosts.set(host.id, host);
+    this.#hostsChanged = true;
+    this.#place({ subject: { id: host.id, labels: host.labels, isPod: false }, host, policies: new Set() });
+  }
+
+  removeHost(id: string): void {
+    if (!this.#hosts.delete(id)) return;
+    this.#hostsChanged = true;
+    this.#displace(id);
+  }
+
+  /** This node's host endpoints. */
+  get hosts(): ReadonlyMap<string, HostInterface> {
+    return this.#hosts;
+  }
+
+  /** The profiles of a host endpoint that exist, in the order in which it names them. */
+  profilesOf({ profiles }: HostInterface): PolicyModel[] {
+    return profiles
+      .map((name) => this.#policies.get(profileKey(name))?.model)
+      .filter((model) => model !== undefined);
+  }
+
+  upsertEndpoint(endpoint: LocalEndpoint): void {
+    const { id, labels, pod, serviceAccount } = endpoint;
+    const subject = { id, labels, namespace: pod.namespace, serviceAccount, isPod: true };
+    this.#place({ subject, endpoint, policies: new Set() });
     this.upsertSource({
       id: `endpoint/${endpoint.id}`,
       labels: endpoint.labels,
@@ -172,11 +247,8 @@ export class Calculator {
   }
 
   removeEndpoint(id: string): void {
-    const entry = this.#endpoints.get(id);
-    if (entry === undefined) return;
-    for (const policy of [...entry.policies]) this.#part(policy, entry);
-    this.#endpoints.delete(id);
-    this.#dirtyEndpoints.add(id);
+    if (!this.#endpoints.has(id)) return;
+    this.#displace(id);
     this.removeSource(`endpoint/${id}`);
   }
 
@@ -185,10 +257,12 @@ export class Calculator {
   }
 
   /** Policies of an endpoint in the order in which they are asked. */
-  tiersOf(id: string, direction: "ingress" | "egress"): AppliedTier[] {
+  tiersOf(id: string, direction: "ingress" | "egress", layer: Layer = "normal"): AppliedTier[] {
     const policies = [...(this.#endpoints.get(id)?.policies ?? [])]
       .map(({ model }) => model)
-      .filter(({ directions, doNotTrack, preDNAT }) => directions.has(direction) && !doNotTrack && !preDNAT);
+      .filter(
+        (model) => model.tier !== profileTier && model.directions.has(direction) && layers[layer](model),
+      );
     return applyOrder(policies, (name) => this.#tiers.get(name) ?? tierWithoutObject(name));
   }
 
@@ -199,30 +273,35 @@ export class Calculator {
   }
 
   settle(): Calculated {
-    const calculated = { endpoints: this.#dirtyEndpoints, policies: this.#dirtyPolicies };
+    const hosts = this.#hostsChanged || [...this.#hosts.keys()].some((id) => this.#dirtyEndpoints.has(id));
+    const calculated = { endpoints: this.#dirtyEndpoints, policies: this.#dirtyPolicies, hosts };
+    this.#hostsChanged = false;
     this.#dirtyEndpoints = new Set();
     this.#dirtyPolicies = new Set();
     return calculated;
   }
 
-  #candidates({ pod }: LocalEndpoint): Iterable<Policy> {
-    return [...(this.#policiesIn.get(pod.namespace) ?? []), ...(this.#policiesIn.get("") ?? [])];
+  #candidates({ namespace }: Subject): Iterable<Policy> {
+    return [
+      ...(namespace === undefined ? [] : (this.#policiesIn.get(namespace) ?? [])),
+      ...(this.#policiesIn.get("") ?? []),
+    ];
   }
 
   #join(policy: Policy, entry: Endpoint): void {
     entry.policies.add(policy);
     if (policy.endpoints.size === 0) this.#dirtyPolicies.add(policy.model.key);
-    policy.endpoints.add(entry.endpoint.id);
+    policy.endpoints.add(entry.subject.id);
     this.#acquire(policy);
-    this.#dirtyEndpoints.add(entry.endpoint.id);
+    this.#dirtyEndpoints.add(entry.subject.id);
   }
 
   #part(policy: Policy, entry: Endpoint): void {
     entry.policies.delete(policy);
-    policy.endpoints.delete(entry.endpoint.id);
+    policy.endpoints.delete(entry.subject.id);
     if (policy.endpoints.size === 0) this.#dirtyPolicies.add(policy.model.key);
     this.#release(policy);
-    this.#dirtyEndpoints.add(entry.endpoint.id);
+    this.#dirtyEndpoints.add(entry.subject.id);
   }
 
   /** Each endpoint holds the sets of its policies. */
@@ -247,7 +326,7 @@ export class Calculator {
       if (source !== undefined && concerns(source.serviceAccount)) this.upsertSource(source);
     }
     for (const { endpoint } of [...this.#endpoints.values()]) {
-      if (endpoint.pod.namespace === namespace && concerns(endpoint.serviceAccount))
+      if (endpoint?.pod.namespace === namespace && concerns(endpoint.serviceAccount))
         this.upsertEndpoint(endpoint);
     }
   }
@@ -257,13 +336,8 @@ export class Calculator {
     if (namespace !== undefined) this.#sourcesIn.get(namespace)?.delete(id);
   }
 
-  #labelsOf(endpoint: LocalEndpoint): Labels {
-    const { pod, serviceAccount } = endpoint;
-    return effectiveLabels(
-      endpoint.labels,
-      { namespace: pod.namespace, serviceAccount, isPod: true },
-      this.#parents,
-    );
+  #labelsOf(subject: Subject): Labels {
+    return effectiveLabels(subject.labels, subject, this.#parents);
   }
 }
 

@@ -17,17 +17,19 @@ export interface TierOutcome {
 
 /**
  * Tier by tier, policy by policy, rule by rule: Allow and Deny decide, Pass goes to the next tier, Log only notes. A tier in which a
- * policy applied and nothing matched ends with its default action.
+ * policy applied and nothing matched ends with its default action, or passes if tiers are `open`.
  */
 export function evaluateTiers(
   tiers: readonly AppliedTier[],
   direction: Direction,
   packet: ReadPacket,
   sets: MemberSets,
+  { open = false }: { readonly open?: boolean } = {},
 ): TierOutcome {
   const path: Step[] = [];
   for (const { tier, policies } of tiers) {
-    const action = evaluateTier(tier, policies, direction, packet, sets, path);
+    const ending: TierModel = open ? { ...tier, defaultAction: "Pass" } : tier;
+    const action = evaluateTier(ending, policies, direction, packet, sets, path);
     if (action === "Allow") return { verdict: "allow", path };
     if (action === "Deny") return { verdict: "deny", path };
   }

@@ -20,16 +20,22 @@ export const regularChain = (endpointChain: string): string => hashed("regular",
 /** What an endpoint is in the kernel besides its chains: elements, by table and set. */
 type Membership = readonly (readonly [table: TableName, set: string, element: Element])[];
 
+/** An endpoint that is in the editor, with the settings that were in force then. */
+export interface WrittenEndpoint {
+  readonly endpoint: LocalEndpoint;
+  readonly settings: PolicySettings;
+}
+
 /** Puts an endpoint in, or replaces it. */
 export function renderEndpoint(
   editor: RulesetEditor,
   endpoint: LocalEndpoint,
   policy: EndpointPolicy,
   settings: PolicySettings,
-  previous?: LocalEndpoint,
+  previous?: WrittenEndpoint,
 ): void {
   const wanted = membership(endpoint, settings);
-  if (previous !== undefined) removeMissing(editor, membership(previous, settings), wanted);
+  if (previous !== undefined) removeMissing(editor, membership(previous.endpoint, previous.settings), wanted);
   for (const [table, set, element] of wanted) editor.putElement(table, set, element);
   const note = comment(`${endpoint.pod.namespace}/${endpoint.pod.name}`);
   const name = endpoint.interfaceName;
@@ -45,11 +51,7 @@ export function renderEndpoint(
   }
 }
 
-export function removeEndpoint(
-  editor: RulesetEditor,
-  endpoint: LocalEndpoint,
-  settings: PolicySettings,
-): void {
+export function removeEndpoint(editor: RulesetEditor, { endpoint, settings }: WrittenEndpoint): void {
   for (const [table, set, element] of membership(endpoint, settings)) editor.dropElement(table, set, element);
   editor.dropChain("main", fromEndpoint(endpoint.interfaceName));
   editor.dropChain("main", toEndpoint(endpoint.interfaceName));

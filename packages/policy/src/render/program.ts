@@ -1,12 +1,12 @@
 import { type Calculator, setsOf } from "../calc/calculator.ts";
-import type { LocalEndpoint } from "../endpoint.ts";
 import type { Direction, PolicyModel } from "../model/policy.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
 import type { Element, NftSet, Rule } from "../ruleset/ruleset.ts";
 import { accept } from "../ruleset/statement.ts";
 import type { PolicySettings } from "../settings.ts";
 import { renderBase } from "./base.ts";
-import { regularChain, removeEndpoint, renderEndpoint } from "./endpoint.ts";
+import { regularChain, removeEndpoint, renderEndpoint, type WrittenEndpoint } from "./endpoint.ts";
+import { renderHosts } from "./host.ts";
 import { KernelSets } from "./kernel-sets.ts";
 import { fromEndpoint, toEndpoint } from "./names.ts";
 import { renderNat, renderPools } from "./nat.ts";
@@ -25,9 +25,11 @@ interface ConstantSet {
 export class PolicyProgram {
   readonly #editor: RulesetEditor;
   readonly #calculator: Calculator;
-  readonly #settings: PolicySettings;
+  #settings: PolicySettings;
+  #reconfigured = false;
+  #hostChains: readonly string[] = [];
   readonly #kernelSets: KernelSets;
-  readonly #endpoints = new Map<string, LocalEndpoint>();
+  readonly #endpoints = new Map<string, WrittenEndpoint>();
   readonly #arriving = new Set<string>();
   /** Tier and answer chains of each endpoint. */
   readonly #tierChains = new Map<string, readonly string[]>();
@@ -51,25 +53,49 @@ export class PolicyProgram {
     renderNat(this.#editor, this.#settings);
   }
 
+  /** Other settings from now on; everything is written anew with the next update. */
+  configure(settings: PolicySettings): void {
+    if (settings === this.#settings) return;
+    this.#settings = settings;
+    this.#reconfigured = true;
+  }
+
   /** Everything that changed since the last call. */
   update(): void {
-    const { endpoints, policies } = this.#calculator.settle();
+    const { endpoints, policies, hosts } = this.#calculator.settle();
+    const all = this.#reconfigured;
+    this.#reconfigured = false;
+    if (all) this.base();
     const dropped = this.#calculator.sets.takeDropped();
-    const dirty = new Set(policies);
+    const dirty = new Set(all ? [...this.#policies.keys(), ...policies] : policies);
     for (const change of this.#calculator.sets.takeChanges()) {
       const reshaped = this.#kernelSets.update(change, this.#calculator.sets);
       if (reshaped) for (const user of this.#users.get(change.set.key) ?? []) dirty.add(user);
     }
-    const pools = this.#calculator.takePools();
-    if (pools !== undefined) renderPools(this.#editor, pools);
+    if (this.#calculator.takePoolsChanged() || all) this.#writePools();
     for (const key of dirty) this.#writePolicy(key);
-    const touched = new Set(endpoints);
+    const touched = new Set(all ? [...this.#endpoints.keys(), ...endpoints] : endpoints);
     // Endpoints that have just arrived carry copies of their policies' rules.
     if (dirty.size > 0) for (const id of this.#arriving) touched.add(id);
     for (const id of touched) this.#writeEndpoint(id);
+    if (hosts || all) this.#writeHosts();
     for (const set of dropped) this.#kernelSets.drop(set);
     for (const { set, users } of this.#constants.values())
       if (users.size === 0) this.#forgetConstant(set.name);
+  }
+
+  #writePools(): void {
+    const { natOutgoingExclusions } = this.#settings;
+    const hosts = natOutgoingExclusions === "IPPoolsAndHostIPs" ? this.#calculator.nodeAddresses : [];
+    renderPools(this.#editor, this.#calculator.pools, hosts);
+  }
+
+  #writeHosts(): void {
+    const chains = renderHosts(this.#calculator, this.#settings);
+    for (const chain of chains) this.#editor.putChain("main", chain);
+    const names = chains.map(({ name }) => name);
+    for (const name of this.#hostChains) if (!names.includes(name)) this.#editor.dropChain("main", name);
+    this.#hostChains = names;
   }
 
   #writePolicy(key: string): void {
@@ -139,8 +165,8 @@ export class PolicyProgram {
     const before = this.#endpoints.get(id);
     const now = this.#calculator.endpoint(id);
     const chains: string[] = [];
-    if (before !== undefined && before.interfaceName !== now?.interfaceName) {
-      removeEndpoint(this.#editor, before, this.#settings);
+    if (before !== undefined && before.endpoint.interfaceName !== now?.interfaceName) {
+      removeEndpoint(this.#editor, before);
       this.#endpoints.delete(id);
     }
     if (now === undefined) this.#arriving.delete(id);
@@ -155,7 +181,7 @@ export class PolicyProgram {
         this.#replies(id, toEndpoint(now.interfaceName), "egress", chains);
       } else this.#arriving.delete(id);
       renderEndpoint(this.#editor, now, rules, this.#settings, this.#endpoints.get(id));
-      this.#endpoints.set(id, now);
+      this.#endpoints.set(id, { endpoint: now, settings: this.#settings });
     }
     for (const name of this.#tierChains.get(id) ?? []) {
       if (chains.includes(name)) continue;

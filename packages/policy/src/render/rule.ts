@@ -27,6 +27,8 @@ export interface RenderOptions {
   readonly settings: PolicySettings;
   /** Exchanges source and destination: the rules then match the answers to what they are about. */
   readonly reverse?: boolean;
+  /** What is allowed is exempt from connection tracking. */
+  readonly untracked?: boolean;
 }
 
 interface Side {
@@ -45,7 +47,7 @@ const never: Alternatives = [];
 
 /** The rules that do in the kernel what `ruleMatches` decides, followed by the rule's action. */
 export function renderRule(rule: RuleModel, sets: RuleSets, options: RenderOptions): Rule[] {
-  const actions = actionStatements(rule, options.settings);
+  const actions = actionStatements(rule, options);
   return renderMatches(rule, sets, options).map((matches): Rule => [...matches, ...actions]);
 }
 
@@ -68,10 +70,20 @@ export const passMark = (settings: PolicySettings): number => lowestBit(settings
 
 const lowestBit = (mask: number) => (mask & -mask) >>> 0;
 
-function actionStatements(rule: RuleModel, settings: PolicySettings): readonly Statement[] {
+/** The bit that says: allowed by a policy that does not track, and by no connection. */
+export const untrackedMark = (settings: PolicySettings): number =>
+  lowestBit(settings.markMask & ~passMark(settings));
+
+function actionStatements(
+  rule: RuleModel,
+  { settings, untracked = false }: RenderOptions,
+): readonly Statement[] {
   switch (rule.action) {
-    case "Allow":
-      return [accept];
+    case "Allow": {
+      if (!untracked) return [accept];
+      const bit = untrackedMark(settings);
+      return [{ is: "mark", mask: bit, value: bit }, { is: "notrack" }, accept];
+    }
     case "Deny":
       return [settings.denyAction === "Reject" ? { is: "reject" } : drop];
     case "Log":

@@ -21,7 +21,9 @@ export function renderPolicy(
   return {
     name: policyChain(policy.key, direction),
     comment: comment(policy.key),
-    rules: policy[direction].flatMap((rule) => renderRule(rule, sets, options)),
+    rules: policy[direction].flatMap((rule) =>
+      renderRule(rule, sets, { ...options, untracked: policy.doNotTrack }),
+    ),
   };
 }
 
@@ -33,13 +35,14 @@ export interface RenderedTiers {
 
 /**
  * The tiers of an endpoint in one direction. A tier in which something passes has a chain of its own, which is left when the pass mark
- * is set; the others need no more than jumps.
+ * is set; the others need no more than jumps. An `open` tier has no end: what matches nothing goes on.
  */
 export function renderTiers(
   endpointChain: string,
   tiers: readonly AppliedTier[],
   direction: Direction,
   settings: PolicySettings,
+  { open = false }: { readonly open?: boolean } = {},
 ): RenderedTiers {
   const rules: Rule[] = [];
   const chains: Chain[] = [];
@@ -50,7 +53,7 @@ export function renderTiers(
       policy,
       [jump(policyChain(policy.key, direction))],
     ]);
-    const end: Rule[] = tier.defaultAction === "Deny" ? [denied(settings)] : [];
+    const end: Rule[] = !open && tier.defaultAction === "Deny" ? [denied(settings)] : [];
     if (!enforced.some((policy) => passes(policy, direction))) {
       rules.push(...jumps.map(([, rule]) => rule), ...end);
       continue;
