@@ -23,7 +23,8 @@ import { createEar } from "./ear.ts";
 import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createEventReporter } from "./event-reporter.ts";
-import { factsOf, guestMacOf } from "./facts.ts";
+import { factsOf } from "./facts.ts";
+import { createGuestMacs } from "./guest-macs.ts";
 import type { Complaints } from "./health-server.ts";
 import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
@@ -81,6 +82,7 @@ export function createAgent(components: AgentComponents): Agent {
   const perEndpoint = (part: string) => (error: unknown, attachment: Attachment) =>
     problem(part, attachment)(error);
 
+  const guestMacOf = createGuestMacs(view, components.memory);
   const promoter = createPromoter({
     workloads: components.workloads,
     clock,
@@ -98,14 +100,14 @@ export function createAgent(components: AgentComponents): Agent {
     routes: createEndpointRoutes({
       routes,
       timeline,
-      macOf: (attachment) => guestMacOf(view, attachment),
+      macOf: guestMacOf,
       onError: perEndpoint("routes"),
       ...(components.priorities && { priorities: components.priorities }),
     }),
     ear: createEar({
       reflexes: components.reflexes,
       netns: components.netns,
-      guestMacOf: (attachment) => guestMacOf(view, attachment),
+      guestMacOf,
       elevationOf: ({ hostInterface }) => routes.planState(hostInterface, "elevated"),
       onProblem: perEndpoint("announcements"),
     }),

@@ -30,7 +30,10 @@ export function factsOf(view: ClusterView, attachment: Attachment): EndpointFact
 }
 
 /** The VMI in an endpoint's pod: proved at ADD by name and UID, so its UID is enough to find it again. */
-export function vmiOf(view: ClusterView, { pod, vm }: Attachment): VirtualMachineInstance | undefined {
+export function vmiOf(
+  view: Pick<ClusterView, "get">,
+  { pod, vm }: Attachment,
+): VirtualMachineInstance | undefined {
   if (!vm) return undefined;
   const vmi = view.get(kinds.VirtualMachineInstance, { namespace: pod.namespace, name: vm.name });
   return vmi?.metadata.uid === vm.vmiUid ? vmi : undefined;

@@ -53,6 +53,10 @@ export interface Listening {
 export interface MigrationMemory {
   load(attachment: Attachment): MigrationRecord | undefined;
   save(attachment: Attachment, record: MigrationRecord): void;
+  /** The guest's MAC as it was last known. */
+  loadMac(attachment: Attachment): string | undefined;
+  saveMac(attachment: Attachment, mac: string): void;
+  /** Record and MAC. */
   forget(attachment: Attachment): void;
 }
 
