@@ -45,7 +45,7 @@ export async function add(
     };
     attachments.put(attachment);
 
-    const wired = watch.time("wiring", () => {
+    const wired = await watch.time("wiring", () => {
       const mac =
         wishes.hwAddr ??
         assignment.mac ??

@@ -10,7 +10,7 @@ import { addressesOf } from "./result.ts";
  *
  * @throws CniError UnknownContainer, CheckFailed
  */
-export function check(components: CniComponents, request: CniRequest): void {
+export async function check(components: CniComponents, request: CniRequest): Promise<void> {
   const attachment = components.attachments.get(request);
   if (!attachment || attachment.linkIndex === undefined)
     throw new CniError(
@@ -19,10 +19,10 @@ export function check(components: CniComponents, request: CniRequest): void {
       "delete the pod; its controller makes a new one",
     );
   const differences = [
-    ...components.wiring.inspect({
+    ...(await components.wiring.inspect({
       ...wiringOf(request, attachment),
       ...(attachment.mac && { mac: attachment.mac }),
-    }),
+    })),
     ...(components.endpoints.isReady(attachment) ? [] : ["its policy is not in force"]),
     ...compareResult(request.config.prevResult, attachment.addresses),
   ];

@@ -201,7 +201,7 @@ describe("CHECK", () => {
     const { run, components } = setUp();
     const { body: prevResult } = await run("ADD");
     expect((await run("CHECK", { config: { prevResult } })).exitCode).toBe(0);
-    components.wiring.detach({ netns: "/run/netns/c1", containerInterface: "eth0" });
+    await components.wiring.detach({ netns: "/run/netns/c1", containerInterface: "eth0" });
     components.endpoints.late.add("web");
     const { body } = await run("CHECK", { config: { prevResult: { ips: [] } } });
     expect(body.code).toBe(104);

@@ -36,7 +36,7 @@ export function createCni(components: CniComponents): Cni {
     if (!pod)
       throw new CniError("InvalidEnvironment", `${command} names no pod`, "look at the runtime's CNI_ARGS");
     return lock.hold(hostInterfaceName(pod), async () => {
-      if (command === "CHECK") return void check(components, request);
+      if (command === "CHECK") return void (await check(components, request));
       if (request.plugin === "ipam") return runIpam({ ...request, pod }, signal);
       if (command === "ADD")
         return formatResult(config.cniVersion, await add(components, { ...request, pod }, signal));

@@ -41,7 +41,7 @@ export async function remove(
     endpoints.remove(attachment);
     removeEndpointStatus(attachment);
   }
-  wiring.detach({
+  await wiring.detach({
     netns: removal.netns || (attachment?.netns ?? ""),
     containerInterface: removal.ifName,
     ...(replaced ? {} : { hostInterface: hostInterfaceName(removal.pod) }),

@@ -29,7 +29,7 @@ export function createFakeWiring(): FakeWiring {
   let index = 100;
   const fake: FakeWiring = {
     links,
-    attach(request) {
+    async attach(request) {
       const { failNext } = fake;
       delete fake.failNext;
       if (failNext) throw failNext;
@@ -38,12 +38,12 @@ export function createFakeWiring(): FakeWiring {
       links.set(request.hostInterface, { ...request, ...wired });
       return wired;
     },
-    detach(request) {
+    async detach(request) {
       for (const [name, link] of links)
         if (name === request.hostInterface || (request.netns !== "" && link.netns === request.netns))
           links.delete(name);
     },
-    inspect: (request) =>
+    inspect: async (request) =>
       links.has(request.hostInterface) ? [] : [`host interface ${request.hostInterface} is missing`],
   };
   return fake;

@@ -41,7 +41,8 @@ export {
 } from "./request.ts";
 export { addressesOf, asHostPrefix, type CniResult, formatResult, type WiredInterface } from "./result.ts";
 export { type CniServer, type CniServerOptions, serveCni } from "./server.ts";
+export { createThreadedWiring } from "./threaded-wiring.ts";
 export { type Part, parts, type Timing } from "./timing.ts";
 export { type CniVersion, parseVersion, supportedVersions } from "./version.ts";
 export type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";
-export { createLinuxWiring, type LinuxWiringOptions } from "./wiring-linux.ts";
+export type { LinuxWiringOptions } from "./wiring-linux.ts";

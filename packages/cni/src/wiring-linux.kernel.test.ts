@@ -6,8 +6,8 @@ import { NetworkNamespace, RouteSocket, readSysctl } from "@fairlead/netlink";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CniError } from "./error.ts";
 import { hostInterfaceName } from "./interface-name.ts";
-import type { Wiring, WiringRequest } from "./wiring.ts";
-import { createLinuxWiring } from "./wiring-linux.ts";
+import type { WiringRequest } from "./wiring.ts";
+import { createLinuxWiring, type LinuxWiring } from "./wiring-linux.ts";
 
 const hostInterface = hostInterfaceName({ namespace: "default", name: "web" });
 
@@ -16,7 +16,7 @@ describe("wiring a pod", () => {
   let directory: string;
   let node: NetworkNamespace;
   let pod: NetworkNamespace;
-  let wiring: Wiring & Disposable;
+  let wiring: LinuxWiring;
   let request: WiringRequest;
 
   beforeEach(() => {

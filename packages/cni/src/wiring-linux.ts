@@ -3,7 +3,7 @@ import { NetlinkError, NetworkNamespace, RouteSocket, readSysctl, writeSysctl } 
 import { CniError } from "./error.ts";
 import { gateway4, gateway6, hostMac } from "./interface-name.ts";
 import { asHostPrefix } from "./result.ts";
-import type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";
+import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
 
 type Setting = readonly [key: readonly string[], value: string];
 
@@ -64,8 +64,15 @@ export interface LinuxWiringOptions {
   readonly node?: NetworkNamespace;
 }
 
+/** `Wiring` without the waiting: each call holds its thread until the kernel is done. Throws what `Wiring` rejects with. */
+export interface LinuxWiring extends Disposable {
+  attach(request: WiringRequest): Wired;
+  detach(request: UnwiringRequest): void;
+  inspect(request: WiringRequest): readonly string[];
+}
+
 /** Wires pods by netlink: one veth pair per pod, made straight in its two namespaces. */
-export function createLinuxWiring(options: LinuxWiringOptions = {}): Wiring & Disposable {
+export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring {
   const host = RouteSocket.open(options.node ? { netns: options.node } : {});
   const onNode = <T>(work: () => T): T => (options.node ? options.node.run(work) : work());
 

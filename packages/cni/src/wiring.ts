@@ -29,15 +29,15 @@ export interface UnwiringRequest {
   readonly hostInterface?: string;
 }
 
-/** The kernel's side of a pod interface. */
+/** The kernel's side of a pod interface. Some of its calls wait for all CPUs (deleting a link: 10 to 50 ms). */
 export interface Wiring {
   /**
    * Makes the veth pair, addresses, routes and settings of a pod. What an earlier attempt left is replaced.
-   * Host routes are not its business. @throws CniError WiringFailed
+   * Host routes are not its business. Rejects with CniError WiringFailed.
    */
-  attach(request: WiringRequest): Wired;
-  /** Removes the pair; nothing there is success. @throws CniError WiringFailed */
-  detach(request: UnwiringRequest): void;
-  /** Compares what is with what `attach` makes; returns one sentence for each difference. */
-  inspect(request: WiringRequest): readonly string[];
+  attach(request: WiringRequest): Promise<Wired>;
+  /** Removes the pair; nothing there is success. Rejects with CniError WiringFailed. */
+  detach(request: UnwiringRequest): Promise<void>;
+  /** Compares what is with what `attach` makes; resolves with one sentence for each difference. */
+  inspect(request: WiringRequest): Promise<readonly string[]>;
 }

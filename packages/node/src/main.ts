@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createApiClient, createClusterView } from "@fairlead/api";
 import { createBird } from "@fairlead/bgp";
-import { createLinuxWiring, installMessenger, openAttachmentFiles, serveCni } from "@fairlead/cni";
+import { createThreadedWiring, installMessenger, openAttachmentFiles, serveCni } from "@fairlead/cni";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
@@ -70,7 +70,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       priorities,
       reflexes: resources.use(createReflexes()),
       bird,
-      wiring: resources.use(createLinuxWiring()),
+      wiring: resources.use(createThreadedWiring()),
       attachments: openAttachmentFiles(join(stateDir, "attachments"), (file, err) =>
         log.error({ file, err }, "unreadable file put aside"),
       ),

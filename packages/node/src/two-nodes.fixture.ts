@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
-import { createLinuxWiring, openAttachmentFiles, type Timing } from "@fairlead/cni";
+import { createThreadedWiring, openAttachmentFiles, type Timing } from "@fairlead/cni";
 import { buildRarp } from "@fairlead/garp/fake";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
 import { NetworkNamespace, PacketSocket, RouteSocket } from "@fairlead/netlink";
@@ -107,7 +107,7 @@ async function startNode(
       settingsMaxAgeMs: 0,
     });
     const policy = createPolicyEngine({ dataplane: createNftablesDataplane({ netns }), nodeName: name });
-    const wiring = createLinuxWiring({ node: netns });
+    const wiring = createThreadedWiring({ node: netns });
     const reflexes = createReflexes();
     timeline = createFakeTimeline();
     const agent = createAgent({
@@ -137,7 +137,7 @@ async function startNode(
       await agent[Symbol.asyncDispose]();
       await view.close();
       await policy.close();
-      wiring[Symbol.dispose]();
+      await wiring[Symbol.asyncDispose]();
       reflexes[Symbol.dispose]();
     };
     return { agent, stop };

@@ -1,0 +1,69 @@
+import { Worker } from "node:worker_threads";
+import { CniError } from "./error.ts";
+import type { Wired, Wiring } from "./wiring.ts";
+import type { LinuxWiringOptions } from "./wiring-linux.ts";
+import type { WiringAnswer, WiringCall, WiringResult, WiringThreadData } from "./wiring-messages.ts";
+
+/**
+ * The wiring of Linux on a thread of its own, so that the main loop never waits for a link to go. It starts again with the first call after it has ended, and does not keep the process alive. `node` must stay open.
+ */
+export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring & AsyncDisposable {
+  const pending = new Map<number, PromiseWithResolvers<WiringResult>>();
+  let lastId = 0;
+  let thread: Worker | undefined = start();
+  thread.unref();
+
+  function start(): Worker {
+    // The published package is JavaScript, the sources run as they are.
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    const workerData: WiringThreadData = node ? { node: node.fd } : {};
+    const worker = new Worker(new URL(`./wiring-thread.${extension}`, import.meta.url), {
+      workerData,
+      execArgv: [],
+      // Its descriptors are not opened by Node.js.
+      trackUnmanagedFds: false,
+      name: "fairlead-wiring",
+    });
+    worker.on("message", settle);
+    worker.on("error", lose);
+    worker.on("exit", () => lose(undefined));
+    return worker;
+
+    function lose(cause: unknown): void {
+      if (thread !== worker) return;
+      thread = undefined;
+      for (const call of pending.values())
+        call.reject(
+          new CniError("WiringFailed", "the wiring thread has ended", "the runtime tries again", { cause }),
+        );
+      pending.clear();
+    }
+  }
+
+  function settle(answer: WiringAnswer): void {
+    const call = pending.get(answer.id);
+    pending.delete(answer.id);
+    if (pending.size === 0) thread?.unref();
+    if ("result" in answer) call?.resolve(answer.result);
+    else call?.reject(new CniError(answer.error.code, answer.error.message, answer.error.remedy));
+  }
+
+  function call(what: WiringCall): Promise<WiringResult> {
+    const id = ++lastId;
+    const waiting = Promise.withResolvers<WiringResult>();
+    pending.set(id, waiting);
+    thread ??= start();
+    thread.ref();
+    thread.postMessage({ ...what, id });
+    return waiting.promise;
+  }
+
+  return {
+    attach: async (request) => (await call({ method: "attach", request })) as Wired,
+    inspect: async (request) => (await call({ method: "inspect", request })) as readonly string[],
+    detach: async (request) => void (await call({ method: "detach", request })),
+    async [Symbol.asyncDispose]() {
+      await thread?.terminate();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import type { CniErrorCode } from "./error.ts";
+import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
+
+/** One call of `Wiring`, for the thread. */
+export type WiringCall =
+  | { readonly method: "attach" | "inspect"; readonly request: WiringRequest }
+  | { readonly method: "detach"; readonly request: UnwiringRequest };
+
+export type WiringOrder = WiringCall & { readonly id: number };
+
+export type WiringResult = Wired | readonly string[] | undefined;
+
+/** What came of it. Errors cross between threads by their parts. */
+export type WiringAnswer = { readonly id: number } & (
+  | { readonly result: WiringResult }
+  | { readonly error: { readonly code: CniErrorCode; readonly message: string; readonly remedy: string } }
+);
+
+/** What the thread is started with: the file descriptor of the node's namespace, absent for the process's own. */
+export interface WiringThreadData {
+  readonly node?: number;
+}
