@@ -12,7 +12,7 @@ import { LabError } from "../error.ts";
 import { readTopology } from "../topology/topology.ts";
 import { bringUpCluster } from "./cluster.ts";
 import { proportionalMemory } from "./memory.ts";
-import { ownSysfs, privateFilesystem } from "./mounts.ts";
+import { keepOriginals, ownSysfs, privateFilesystem } from "./mounts.ts";
 import { buildNodes, type LabNode } from "./nodes.ts";
 import { inside, kept, logDirectory, startFile, stateFile } from "./paths.ts";
 import { routers, workers } from "./processes.ts";
@@ -48,7 +48,8 @@ let readyAt = performance.now();
 await step("own filesystem and network", async () => {
   await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
   await mkdir(inside.directory, { recursive: true });
-  await privateFilesystem(inside.directory, [], kept);
+  await keepOriginals(inside.originals);
+  await privateFilesystem(inside.directory, [], inside.originals, kept);
   const remark = await ownSysfs([]);
   if (remark !== undefined) remarks.push(`no /sys of its own: ${remark}`);
   await run(["hostname", topology.name]);

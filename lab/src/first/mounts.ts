@@ -7,12 +7,25 @@ import { messageOf } from "../error.ts";
 const shadowed = ["/etc", "/var", "/opt"] as const;
 
 /**
+ * Keeps the host's directories in reach under `originals`, for overlays made later. An overlay over an overlay over a
+ * container's own overlay would be one more than the kernel stacks.
+ */
+export async function keepOriginals(originals: string): Promise<void> {
+  for (const directory of shadowed) {
+    await mkdir(join(originals, directory), { recursive: true });
+    await run(["mount", "--bind", directory, join(originals, directory)]);
+  }
+}
+
+/**
  * Gives a mount namespace its own /run, and copies-on-write of /etc, /var and /opt kept in memory. `enter` is the command
- * prefix that runs a program in the namespace, empty for our own; `keep` lists directories that stay the host's.
+ * prefix that runs a program in the namespace, empty for our own; `originals` is where `keepOriginals` put the host's
+ * directories; `keep` lists directories that stay the host's.
  */
 export async function privateFilesystem(
   scratch: string,
   enter: readonly string[],
+  originals: string,
   keep: readonly string[] = [],
 ): Promise<void> {
   const mount = (...args: string[]) => run([...enter, "mount", ...args]);
@@ -31,7 +44,7 @@ export async function privateFilesystem(
       "overlay",
       "overlay",
       "-o",
-      `lowerdir=${directory},upperdir=${upper},workdir=${work}`,
+      `lowerdir=${join(originals, directory)},upperdir=${upper},workdir=${work}`,
       directory,
     );
   }

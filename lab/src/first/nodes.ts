@@ -50,7 +50,7 @@ async function buildNode(node: TopologyNode, keep: readonly string[]): Promise<L
   await run([...enter, "hostname", node.name]);
 
   const scratch = join(inside.nodes, node.name);
-  await privateFilesystem(scratch, enter, keep);
+  await privateFilesystem(scratch, enter, inside.originals, keep);
   // A /run of its own; of the lab's one the node sees the kubeconfigs.
   await mkdir(join(scratch, "run", inside.kubeconfigs.slice("/run/".length)), { recursive: true });
   const credentials = join(scratch, inside.kubeconfigs);

@@ -10,6 +10,8 @@ export const inside = {
   kubeconfigs: "/run/lab/kubeconfigs",
   adminKubeconfig: "/run/lab/cluster/admin.kubeconfig",
   nodes: "/run/lab/nodes",
+  /** The host's directories that the lab and its nodes see copies of. */
+  originals: "/run/lab/originals",
   namespaces: "/run/netns",
 } as const;
 
