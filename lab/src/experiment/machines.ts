@@ -6,6 +6,7 @@ import { ask } from "../control/client.ts";
 import type { NodeStatus } from "../control/protocol.ts";
 import { LabError } from "../error.ts";
 import { inside } from "../first/paths.ts";
+import { favourSession } from "../session.ts";
 
 /** All machines of the running lab. */
 export async function listMachines(): Promise<readonly NodeStatus[]> {
@@ -17,10 +18,15 @@ export function pathOn(machine: NodeStatus, path: string): string {
   return `/proc/${machine.pid}/root${path}`;
 }
 
-/** Starts a program on a machine: in its network, its mounts and its host name. */
+/** Starts a program on a machine: in its network, its mounts and its host name, and as the leader of its own session. */
 export function spawnOn(machine: NodeStatus, argv: readonly string[]): ChildProcess {
   const target = ["--target", String(machine.pid), "--net", "--mount", "--uts", "--"];
-  return spawn("nsenter", [...target, ...argv], { stdio: ["ignore", "ignore", "inherit"] });
+  const child = spawn("nsenter", [...target, ...argv], {
+    stdio: ["ignore", "ignore", "inherit"],
+    detached: true,
+  });
+  if (child.pid !== undefined) favourSession(child.pid);
+  return child;
 }
 
 /** The lines of a machine's JSON-lines file; none when it does not exist yet. A last line still being written is left out. */

@@ -1,0 +1,23 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { favourSession } from "./session.ts";
+
+test.runIf(existsSync("/proc/self/autogroup"))("a favoured session leaves ours as it is", async () => {
+  const ours = readFileSync("/proc/self/autogroup", "utf8");
+  const child = spawn("sleep", ["60"], { detached: true, stdio: "ignore" });
+  try {
+    const favoured = favourSession(child.pid!);
+    const theirs = readFileSync(`/proc/${child.pid}/autogroup`, "utf8");
+    expect(theirs.endsWith("nice -10\n")).toBe(favoured);
+    expect(readFileSync("/proc/self/autogroup", "utf8")).toBe(ours);
+  } finally {
+    child.kill();
+    await once(child, "exit");
+  }
+});
+
+test("a session that has ended cannot be favoured", () => {
+  expect(favourSession(2 ** 22 + 1)).toBe(false);
+});
