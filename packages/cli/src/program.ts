@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { ipamCommands } from "./ipam-commands.ts";
 import { nodeCommands } from "./node-commands.ts";
+import { policyCommands } from "./policy-commands.ts";
 import type { Session } from "./session.ts";
 
 export interface GlobalOptions {
@@ -31,6 +32,7 @@ export function createProgram(calledAs: string, open: (options: GlobalOptions) =
   const session = () => open(program.opts<GlobalOptions>());
   program.addCommand(ipamCommands(session));
   program.addCommand(nodeCommands(session));
+  program.addCommand(policyCommands(session));
   for (const command of program.commands) quiet(command);
   return program;
 }
