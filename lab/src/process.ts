@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { run } from "./command.ts";
 
 /**
  * Start time of a process in clock ticks since boot, field 22 of /proc/pid/stat: tells it from a later process with the same
@@ -49,11 +49,10 @@ export function processesInNetns(namespace: string): number[] {
 }
 
 /** Who listens on a TCP port of our network namespace, as far as we may see. */
-export function ownersOfPort(port: number): { readonly pid: number; readonly name: string }[] {
-  const { stdout } = spawnSync("ss", ["-H", "-l", "-t", "-n", "-p", `sport = :${port}`], {
-    encoding: "utf8",
-    timeout: 5_000,
-  });
-  const owners = [...(stdout ?? "").matchAll(/\("([^"]*)",pid=(\d+),/g)];
-  return owners.map(([, name, pid]) => ({ name: name!, pid: Number(pid) }));
+export async function ownersOfPort(
+  port: number,
+): Promise<readonly { readonly pid: number; readonly name: string }[]> {
+  const listeners = await run(["ss", "-H", "-l", "-t", "-n", "-p", `sport = :${port}`]).catch(() => "");
+  const owners = listeners.matchAll(/\("([^"]*)",pid=(\d+),/g);
+  return [...owners].map(([, name, pid]) => ({ name: name!, pid: Number(pid) }));
 }

@@ -28,9 +28,9 @@ process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
 
 /** A taken address is the user's to free: one line that says who has it. */
-function explain(error: unknown): never {
+async function explain(error: unknown): Promise<never> {
   if (systemCodeOf(error) !== "EADDRINUSE") throw error;
-  const owners = ownersOfPort(port).map(({ pid, name }) => `${name} (process ${pid})`);
+  const owners = (await ownersOfPort(port)).map(({ pid, name }) => `${name} (process ${pid})`);
   const who = owners.length === 0 ? "a process that cannot be seen from here" : owners.join(", ");
   process.stderr.write(
     `apiserver: ${values.bind} is taken by ${who}; end it, or give another address with --bind\n`,

@@ -1,75 +1,111 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+/** One lab with one VM, and what a user does with it on the command line. */
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { stateFile, workspace } from "../first/paths.ts";
-import { startTimeOf } from "../process.ts";
-import type { LabState } from "./state.ts";
+import type { LabStatus } from "../control/protocol.ts";
+import { defaultTopology } from "../first/paths.ts";
+import { labCommand, Trial, until } from "./trial.ts";
 
-const cli = join(workspace, "lab", "src", "cli.ts");
-const lab = (...args: string[]) =>
-  spawnSync(process.execPath, [cli, ...args], { encoding: "utf8", timeout: 180_000 });
+const trial = new Trial();
+const kubectl = (...args: string[]) => trial.lab("kubectl", ...args);
 
-/** What the host would show if the lab leaked. */
-function hostState() {
-  return {
-    interfaces: readdirSync("/sys/class/net").sort(),
-    namespaces: existsSync("/run/netns") ? readdirSync("/run/netns").sort() : [],
-    mounts: readFileSync("/proc/self/mounts", "utf8"),
-    routes: execFileSync("ip", ["route", "show", "table", "all"], { encoding: "utf8" }),
-    labDirectory: existsSync("/run/lab"),
-  };
-}
+const vm = {
+  apiVersion: "kubevirt.io/v1",
+  kind: "VirtualMachine",
+  metadata: { name: "vm1", namespace: "default" },
+  spec: {
+    runStrategy: "Always",
+    template: {
+      metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
+      spec: {
+        domain: {
+          devices: { interfaces: [{ name: "default", bridge: {} }] },
+          resources: { requests: { memory: "128Mi" } },
+        },
+        networks: [{ name: "default", pod: {} }],
+      },
+    },
+  },
+};
 
-let before: ReturnType<typeof hostState>;
-
+let started: ReturnType<Trial["lab"]>;
 beforeAll(() => {
-  lab("down");
-  before = hostState();
+  started = trial.lab("up", "--json", "--topology", defaultTopology);
 });
-afterAll(() => void lab("down"));
+afterAll(() => trial.end());
 
-it("leaves the host untouched while it runs, and nothing when its first process is killed", async () => {
-  const up = lab("up", "--json");
-  expect(up.stderr).toBe("");
-  const { status } = JSON.parse(up.stdout);
-  expect(status.nodes.map((n: { name: string }) => n.name)).toEqual([
-    "node1",
-    "node2",
-    "node3",
-    "tor",
-    "client",
+it("up says in JSON what runs, and nothing else", () => {
+  expect(started.stderr).toBe("");
+  const { seconds, status }: { seconds: number; status: LabStatus } = JSON.parse(started.stdout);
+  expect(seconds).toBeGreaterThan(0);
+  expect(status.nodes.map(({ name, role }) => `${name} ${role}`)).toEqual([
+    "node1 worker",
+    "node2 worker",
+    "node3 worker",
+    "tor router",
+    "client client",
   ]);
-  expect(hostState()).toEqual(before);
-
-  const again = lab("up");
-  expect(again.status).toBe(1);
-  expect(again.stderr).toMatch(/^lab: the lab runs already .* end it with: pnpm lab down\n$/);
-
-  const state = JSON.parse(readFileSync(stateFile, "utf8")) as LabState;
-  const children = execFileSync("pgrep", ["-f", join(workspace, "lab", "src", "apiserver", "main.ts")], {
-    encoding: "utf8",
-  });
-  const server = Number(children.trim().split("\n")[0]);
-  expect(startTimeOf(server)).toBeDefined();
-  process.kill(state.pid, "SIGKILL");
-  const deadline = Date.now() + 20_000;
-  while (startTimeOf(state.pid) !== undefined || startTimeOf(server) !== undefined) {
-    if (Date.now() > deadline) throw new Error("processes of the lab outlive it");
-    await delay(20);
-  }
-  expect(hostState()).toEqual(before);
-
-  const gone = lab("status");
-  expect(gone.stderr).toBe("lab: the lab does not run; start it with: pnpm lab up\n");
-  expect(existsSync(stateFile)).toBe(false);
 });
 
-it("says what is wrong with a topology and starts nothing", () => {
-  const wrong = lab("up", "--topology", "/nonexistent.yml");
+it("status says in JSON that every program runs and none had to be started again", () => {
+  const status: LabStatus = JSON.parse(trial.lab("status", "--json").stdout);
+  expect(status.remarks).toEqual([]);
+  expect(status.memory).toBeGreaterThan(0);
+  const others = status.processes.filter(({ state, restarts }) => state !== "running" || restarts > 0);
+  expect(others).toEqual([]);
+});
+
+it("exec runs a command on a machine, and its status is ours", () => {
+  expect(trial.lab("exec", "node2", "--", "hostname").stdout).toBe("node2\n");
+  expect(trial.lab("exec", "tor", "--", "sh", "-c", "exit 7").status).toBe(7);
+  const unknown = trial.lab("exec", "node9", "--", "true");
+  expect(unknown.stderr).toBe("lab: there is no node node9; there are: node1, node2, node3, tor, client\n");
+  expect(unknown.status).toBe(1);
+});
+
+it("migrate moves a VM to the node that was asked for, and says so in JSON", async () => {
+  const file = join(trial.out, "vm.json");
+  writeFileSync(file, JSON.stringify(vm));
+  expect(kubectl("create", "-f", file).stderr).toBe("");
+  const phase = ["get", "vmi", "vm1", "-o", "jsonpath={.status.phase} {.status.nodeName}"];
+  await until("the VM's start", () => kubectl(...phase).stdout.startsWith("Running "), 120_000);
+  const from = kubectl(...phase).stdout.split(" ")[1];
+  const to = from === "node3" ? "node1" : "node3";
+  const moved = trial.lab("migrate", "vm1", "--to", to, "--json");
+  expect(moved.stderr).toBe("");
+  expect(JSON.parse(moved.stdout)).toMatchObject({ phase: "Succeeded", node: to });
+  expect(moved.status).toBe(0);
+
+  const missing = trial.lab("migrate", "vm2", "--json");
+  expect(missing.status).toBe(1);
+  expect(JSON.parse(missing.stdout)).toMatchObject({ phase: "Failed" });
+});
+
+it("console is a shell in the guest, until Ctrl-]", async () => {
+  const [program, ...args] = labCommand("console", "vm1");
+  const console = spawn(program, args, { env: trial.environment, stdio: ["pipe", "pipe", "pipe"] });
+  let screen = "";
+  console.stdout.on("data", (text) => {
+    screen += text;
+  });
+  await until("the prompt", () => screen.includes("guest#"));
+  console.stdin.write("echo $((6 * 7)) is the answer\n");
+  await until("the answer", () => screen.includes("42 is the answer"));
+  console.stdin.write("\x1d");
+  await until("the end", () => console.exitCode !== null);
+  expect(console.exitCode).toBe(0);
+});
+
+it("a topology that cannot be read is named, and nothing starts", () => {
+  const wrong = trial.lab("up", "--topology", "/nonexistent.yml");
   expect(wrong.status).toBe(1);
-  expect(wrong.stderr).toMatch(/lab: .*nonexistent\.yml/s);
-  expect(hostState()).toEqual(before);
-  expect(lab("down").stdout).toBe("the lab does not run\n");
+  expect(wrong.stderr).toMatch(/^lab: .*nonexistent\.yml/);
+});
+
+it("kill -9 of the first process, with a VM running, leaves nothing on the host", async () => {
+  process.kill(trial.state().pid, "SIGKILL");
+  await until("its end", () => trial.processes().length === 0);
+  expect(trial.lab("down").stdout).toBe("the lab does not run\n");
+  expect(trial.leftovers()).toEqual(["file vm.json"]);
 });

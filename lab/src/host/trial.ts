@@ -27,6 +27,11 @@ topology:
 mgmt: { ipv4-subnet: 172.20.20.0/24, ipv6-subnet: "fd00:172:20:20::/64" }
 `;
 
+/** The command line of `lab ...`. */
+export function labCommand(...args: string[]): [string, ...string[]] {
+  return [process.execPath, cli, ...args];
+}
+
 /** For tests: a lab with an output directory of its own, whose name every process of it carries in its environment. */
 export class Trial {
   readonly out = mkdtempSync(join(tmpdir(), "fairlead-lab-"));
@@ -42,13 +47,13 @@ export class Trial {
 
   /** Runs the command line to its end. */
   lab(...args: string[]): SpawnSyncReturns<string> {
-    return this.run([process.execPath, cli, ...args]);
+    return this.run(labCommand(...args));
   }
 
   /** Runs it after a shell command, in a mount namespace of its own. */
   labAfter(preparation: string, ...args: string[]): SpawnSyncReturns<string> {
     const shell = `${preparation} && exec "$@"`;
-    return this.run(["unshare", "--mount", "sh", "-c", shell, "sh", process.execPath, cli, ...args]);
+    return this.run(["unshare", "--mount", "sh", "-c", shell, "sh", ...labCommand(...args)]);
   }
 
   run([program, ...args]: readonly string[]): SpawnSyncReturns<string> {
@@ -57,14 +62,15 @@ export class Trial {
 
   /** Starts it in a process group of its own, as a terminal does. Its words go to `words`. */
   start(...args: string[]): ChildProcess & { words: () => string } {
-    const child = spawn(process.execPath, [cli, ...args], {
+    const [program, ...words] = labCommand(...args);
+    const child = spawn(program, words, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: this.environment,
     });
-    let words = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (words += chunk));
-    return Object.assign(child, { words: () => words });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
+    return Object.assign(child, { words: () => said });
   }
 
   state(): LabState {
