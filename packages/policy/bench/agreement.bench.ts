@@ -10,7 +10,7 @@ const packetsPerRun = 110;
 /** Random policies and packets: how often kernel and evaluator differ, which must be never. */
 export default async function agreement(bench: Bench): Promise<void> {
   const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 2 ** 31);
-  const world = await openWorld();
+  await using world = await openWorld({ defaultEndpointToHostAction: "Accept" });
   const { engine } = world;
   const policySets = fc.sample(fc.array(anyPolicy, { maxLength: 6 }), { numRuns: runs, seed });
   const packetSets = fc.sample(fc.array(anyPacket, { minLength: packetsPerRun, maxLength: packetsPerRun }), {
@@ -39,6 +39,4 @@ export default async function agreement(bench: Bench): Promise<void> {
     value: (verdicts / (performance.now() - begin)) * 1000,
     unit: "1/s",
   });
-  await engine.close();
-  world.testbed[Symbol.dispose]();
 }

@@ -5,17 +5,17 @@ import { compareVerdicts, type World } from "./testbed/probe.ts";
 import { anyPacket, anyPolicy, toObject } from "./testbed/random-world.ts";
 import { openWorld } from "./testbed/world.ts";
 
-let world: World;
+let world: World & AsyncDisposable;
 let engine: PolicyEngine;
 
 beforeAll(async () => {
-  world = await openWorld();
+  // Accept, so that workloads' egress policy decides about the node too.
+  world = await openWorld({ defaultEndpointToHostAction: "Accept" });
   engine = world.engine;
 });
 
 afterAll(async () => {
-  await engine?.close();
-  world?.testbed[Symbol.dispose]();
+  await world?.[Symbol.asyncDispose]();
 });
 
 const runs = 24;

@@ -1,21 +1,24 @@
 import type { PolicyEngine } from "../engine.ts";
 import type { Packet } from "../packet.ts";
 import type { Transport } from "./frame.ts";
-import { inhabitants, outsiders, type RandomPacket } from "./random-world.ts";
-import { frameFrom, type Testbed, type TestWorkload } from "./testbed.ts";
+import type { HostWire } from "./host-wire.ts";
+import { inhabitants, node, outsiders, type RandomPacket, uplinkEndpoint } from "./random-world.ts";
+import { frameFrom, Testbed, type TestWorkload } from "./testbed.ts";
 
 /** The random world on a testbed: local inhabitants are workloads, the others are behind the uplink. */
 export interface World {
   readonly testbed: Testbed;
   readonly engine: PolicyEngine;
   readonly workloads: readonly TestWorkload[];
+  /** What arrives on the node itself. */
+  readonly host: HostWire;
 }
 
 /** A packet on its way, and what the model says about it. */
 interface Probe {
   readonly packet: RandomPacket;
   readonly sender: TestWorkload;
-  readonly receiver: TestWorkload;
+  readonly receiver: TestWorkload | "node";
   readonly frame: Buffer;
   readonly expected: boolean;
 }
@@ -26,18 +29,20 @@ let serial = 0;
 function toProbe(world: World, packet: RandomPacket): Probe {
   const side = (index: number) => world.workloads[index] ?? world.testbed.uplink;
   const address = (index: number) => {
+    if (index === node) return packet.family === 4 ? Testbed.node4 : Testbed.node6;
     const who = inhabitants[index] ?? outsiders[index - inhabitants.length];
     return (packet.family === 4 ? who?.ipv4 : who?.ipv6) ?? "";
   };
   serial++;
-  const [source, destination] = [address(packet.from), address(packet.to)];
+  const spoofed = packet.spoofed && world.workloads[packet.from] !== undefined;
+  const [source, destination] = [address(spoofed ? inhabitants.length : packet.from), address(packet.to)];
   const payload = transport(packet);
   const sender = side(packet.from);
   const frame = frameFrom(sender, { source, destination, payload });
   return {
     packet,
     sender,
-    receiver: side(packet.to),
+    receiver: packet.to === node ? "node" : side(packet.to),
     frame,
     expected: expectation(world, packet, { source, destination }, payload),
   };
@@ -48,7 +53,9 @@ function transport({ kind, port, highSourcePort, icmp, family }: RandomPacket): 
   switch (kind) {
     case "icmp": {
       const rest = Buffer.alloc(8);
-      rest.writeUInt32BE(serial, 0);
+      // The identifier is what makes a connection of it; the node answers, so that it would be an old one.
+      rest.writeUInt16BE(serial & 0xffff, 0);
+      rest.writeUInt16BE(serial >>> 16, 2);
       return { protocol: "icmp", type: family === 6 ? 128 : icmp.type, code: icmp.code, rest };
     }
     case "sctp":
@@ -61,7 +68,10 @@ function transport({ kind, port, highSourcePort, icmp, family }: RandomPacket): 
   }
 }
 
-/** Egress policy of a local sender and ingress policy of a local receiver have to agree. */
+/**
+ * Both ends have to agree: where a packet comes from, a local sender's egress policy or the uplink's; where it goes, a local receiver's
+ * ingress policy or the uplink's.
+ */
 function expectation(
   { engine, workloads }: World,
   { from, to, family, kind }: RandomPacket,
@@ -69,9 +79,9 @@ function expectation(
   payload: Transport,
 ): boolean {
   const allowed = (direction: Packet["direction"], workload: TestWorkload | undefined) => {
-    if (workload === undefined) return true;
     const packet: Packet = {
       direction,
+      path: to === node ? "host" : "forwarded",
       ...ends,
       protocol: kind === "icmp" && family === 6 ? "icmpv6" : kind,
       ...("sourcePort" in payload
@@ -79,9 +89,12 @@ function expectation(
         : {}),
       ...("type" in payload ? { icmp: { type: payload.type, code: payload.code } } : {}),
     };
-    return engine.explain(packet, workload.endpoint.id).verdict === "allow";
+    return engine.explain(packet, workload?.endpoint.id ?? uplinkEndpoint).verdict === "allow";
   };
-  return allowed("out", workloads[from]) && allowed("in", workloads[to]);
+  const fromUplink = workloads[from] === undefined;
+  if (!allowed(fromUplink ? "in" : "out", workloads[from])) return false;
+  if (to === node) return true;
+  return allowed(workloads[to] === undefined ? "out" : "in", workloads[to]);
 }
 
 export interface Disagreement {
@@ -112,6 +125,7 @@ export function compareVerdicts(
 
 function exchange(world: World, probes: readonly Probe[]): Set<number> {
   const index = new Map(probes.map((probe, position) => [signature(probe.frame), position]));
+  const onNode = new Map(probes.map((probe, position) => [transportOf(probe.frame), position]));
   const arrived = new Set<number>();
   for (const probe of probes) probe.sender.wire.send(probe.frame);
   const receivers = [...world.workloads, world.testbed.uplink];
@@ -125,6 +139,10 @@ function exchange(world: World, probes: readonly Probe[]): Set<number> {
         if (position !== undefined && probes[position]?.receiver === receiver) arrived.add(position);
       }
     }
+    for (let bytes = world.host.receive(); bytes !== undefined; bytes = world.host.receive()) {
+      const position = onNode.get(bytes.toString("latin1"));
+      if (position !== undefined && probes[position]?.receiver === "node") arrived.add(position);
+    }
   } while (missing() && performance.now() < deadline);
   return arrived;
 }
@@ -133,4 +151,9 @@ function exchange(world: World, probes: readonly Probe[]): Set<number> {
 function signature(frame: Buffer): string {
   const offset = frame.readUInt16BE(12) === 0x0800 ? 26 : 22;
   return frame.toString("latin1", offset);
+}
+
+/** Everything after the IP header. */
+function transportOf(frame: Buffer): string {
+  return frame.toString("latin1", frame.readUInt16BE(12) === 0x0800 ? 34 : 54);
 }

@@ -208,10 +208,17 @@ const calicoPolicy = fc
     types: fc.constantFrom(["Ingress"], ["Egress"], ["Ingress", "Egress"]),
     ingress: fc.array(calicoRule, { maxLength: 3 }),
     egress: fc.array(calicoRule, { maxLength: 3 }),
+    onHost: fc.constantFrom(
+      {},
+      {},
+      { applyOnForward: true },
+      { applyOnForward: true, doNotTrack: true },
+      { applyOnForward: true, preDNAT: true, types: ["Ingress"], egress: undefined },
+    ),
   })
-  .map(({ global, namespace, ...spec }) =>
+  .map(({ global, namespace, onHost, ...spec }) =>
     global
-      ? { kind: "GlobalNetworkPolicy" as const, spec }
+      ? { kind: "GlobalNetworkPolicy" as const, spec: { ...spec, ...onHost } }
       : { kind: "NetworkPolicy" as const, namespace, spec },
   );
 
@@ -267,7 +274,7 @@ export function toObject(policy: RandomPolicy, index: number): PolicyObject {
   return { metadata: namespace === undefined ? { name } : { name, namespace }, spec: policy.spec };
 }
 
-/** Where a packet goes: positions in `inhabitants` and, after them, `outsiders`; at least one is local. */
+/** Where a packet goes: positions in `inhabitants`, after them `outsiders`, after them the node itself; at least one is local. */
 export interface RandomPacket {
   readonly from: number;
   readonly to: number;
@@ -277,20 +284,27 @@ export interface RandomPacket {
   /** Upper or lower half of the ports a rule may ask for; the exact one is new for each packet. */
   readonly highSourcePort: boolean;
   readonly icmp: { readonly type: number; readonly code: number };
+  /** A local sender pretends to be the first outsider. */
+  readonly spoofed: boolean;
 }
 
+/** The policies' labels fit the node's interface to the world as well. */
+export const uplinkEndpoint = "HostEndpoint/uplink";
+export const node = inhabitants.length + outsiders.length;
+
 const everybody = inhabitants.length + outsiders.length;
-const isLocal = (index: number) => inhabitants[index]?.local === true;
+const isLocal = (index: number) => index === node || inhabitants[index]?.local === true;
 
 export const anyPacket: fc.Arbitrary<RandomPacket> = fc
   .record({
     from: fc.nat(everybody - 1),
-    to: fc.nat(everybody - 1),
+    to: fc.nat(node),
     family: fc.constantFrom(4 as const, 6 as const),
     kind: fc.constantFrom("tcp" as const, "udp" as const, "sctp" as const, "icmp" as const),
-    port: fc.constantFrom(79, 80, 81, 443, 8080),
+    port: fc.constantFrom(79, 80, 81, 443, 6443),
     highSourcePort: fc.boolean(),
     icmp: fc.constantFrom({ type: 8, code: 0 }, { type: 8, code: 1 }, { type: 13, code: 0 }),
+    spoofed: fc.nat(15).map((number) => number === 0),
   })
   .filter(({ from, to }) => from !== to && (isLocal(from) || isLocal(to)));
 
@@ -301,6 +315,20 @@ export const worldObjects: readonly (readonly [PolicyKind, object])[] = [
     (namespace) =>
       ["ServiceAccount", { metadata: { namespace, name: "robot", labels: { kind: "machine" } } }] as const,
   ),
+  [
+    "Profile",
+    {
+      metadata: { name: "world" },
+      spec: { ingress: [{ action: "Allow", protocol: "UDP" }], labelsToApply: { role: "db" } },
+    },
+  ],
+  [
+    "HostEndpoint",
+    {
+      metadata: { name: "uplink", labels: { app: "a" } },
+      spec: { node: "node", interfaceName: "uplink", profiles: ["world"] },
+    },
+  ],
   ["Tier", { metadata: { name: "first" }, spec: { order: 10, defaultAction: "Pass" } }],
   [
     "GlobalNetworkSet",

@@ -1,5 +1,6 @@
-import { createPolicyEngine } from "../index.ts";
+import { createPolicyEngine, type PolicySettings } from "../index.ts";
 import { createNftablesDataplane } from "../nftables.ts";
+import { HostWire } from "./host-wire.ts";
 import type { World } from "./probe.ts";
 import { inhabitants, podPorts, worldObjects } from "./random-world.ts";
 import { Testbed } from "./testbed.ts";
@@ -7,11 +8,12 @@ import { Testbed } from "./testbed.ts";
 const protocols = { TCP: "tcp", UDP: "udp" } as const;
 
 /** The random world with an engine that knows everything but policies. */
-export async function openWorld(): Promise<World> {
+export async function openWorld(settings: Partial<PolicySettings> = {}): Promise<World & AsyncDisposable> {
   const testbed = new Testbed();
   const engine = createPolicyEngine({
     dataplane: createNftablesDataplane({ netns: testbed.node }),
     nodeName: "node",
+    settings,
   });
   await engine.start();
   for (const [kind, object] of worldObjects) engine.objects.upsert(kind, object);
@@ -34,5 +36,11 @@ export async function openWorld(): Promise<World> {
   for (const { endpoint } of workloads) engine.endpoints.upsert(endpoint);
   engine.synced();
   await engine.settled({ signal: AbortSignal.timeout(5_000) });
-  return { testbed, engine, workloads };
+  const host = new HostWire(testbed.node);
+  const dispose = async () => {
+    await engine.close();
+    host[Symbol.dispose]();
+    testbed[Symbol.dispose]();
+  };
+  return { testbed, engine, workloads, host, [Symbol.asyncDispose]: dispose };
 }
