@@ -78,6 +78,32 @@ test("a network set without networks selects nobody", async () => {
   expect(arrives(a, b, frameFrom(a, { source: a.ipv4, destination: b.ipv4, payload: udp }))).toBe(false);
 });
 
+test("CVE-2025-67499: a port goes with its address, and says nothing about the same port elsewhere", async () => {
+  await start();
+  engine.objects.upsert("GlobalNetworkPolicy", {
+    metadata: { name: "one-address" },
+    spec: {
+      selector: "all()",
+      types: ["Egress"],
+      egress: [{ action: "Allow", protocol: "UDP", destination: { nets: [`${b.ipv4}/32`], ports: [5000] } }],
+    },
+  });
+  await settled();
+  const to = (receiver: TestWorkload, destinationPort: number) =>
+    arrives(
+      a,
+      receiver,
+      frameFrom(a, {
+        source: a.ipv4,
+        destination: receiver.ipv4,
+        payload: { ...udp, destinationPort },
+      }),
+    );
+  expect(to(b, 5000)).toBe(true);
+  expect(to(b, 5001)).toBe(false);
+  expect(to(testbed.uplink, 5000)).toBe(false);
+});
+
 test("CVE-2019-9946: rules of others stay as and where they are", async () => {
   nft("add", "table", "inet", "theirs");
   nft("add", "chain", "inet", "theirs", "forward", "{ type filter hook forward priority 0; policy accept; }");
