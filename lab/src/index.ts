@@ -1,6 +1,7 @@
 /** For programs that run inside the lab (`lab run -- PROGRAM`): its machines, VMs, probes and watchers. */
 export { ask } from "./control/client.ts";
 export type { RouteChange } from "./demo/observation.ts";
+export * from "./experiment/guest.ts";
 export * from "./experiment/machines.ts";
 export * from "./experiment/probes.ts";
 export * from "./experiment/virtual-machine.ts";

@@ -43,7 +43,13 @@ const migration = reportMigration(observation);
 
 describe("renderHtml", () => {
   const report = {
-    vm: { ipv4: "<b>", ipv6: "::", addressKept: true, afterRestart: { ipv4: "<b>", ipv6: "::" } },
+    vm: {
+      ipv4: "<b>",
+      ipv6: "::",
+      addressKept: true,
+      keptRunning: true,
+      afterRestart: { ipv4: "<b>", ipv6: "::" },
+    },
     migrations: [migration],
     versions: { qemu: "7.2" },
   };

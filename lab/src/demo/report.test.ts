@@ -54,7 +54,7 @@ const good: MigrationObservation = {
 };
 
 const reportOf = (observation: MigrationObservation): Report => ({
-  vm: { ipv4: "a", ipv6: "b", addressKept: true, afterRestart: { ipv4: "a", ipv6: "b" } },
+  vm: { ipv4: "a", ipv6: "b", addressKept: true, keptRunning: true, afterRestart: { ipv4: "a", ipv6: "b" } },
   migrations: [reportMigration(observation)],
   versions: {},
 });
@@ -99,6 +99,12 @@ describe("findBrokenPromises", () => {
     ["silence", { announcement: undefined }, "no announcement"],
   ])("reports %s", (_, change, sentence) => {
     expect(findBrokenPromises(reportOf({ ...good, ...change })).join("\n")).toContain(sentence);
+  });
+
+  it("reports a guest that started anew on the way", () => {
+    const report = reportOf(good);
+    const vm = { ...report.vm, keptRunning: false };
+    expect(findBrokenPromises({ ...report, vm })).toEqual(["the guest's kernel started anew while it moved"]);
   });
 
   it("reports an address that changed over a restart", () => {

@@ -48,6 +48,8 @@ export interface VmReport {
   readonly ipv4: string;
   readonly ipv6: string;
   readonly addressKept: boolean;
+  /** The guest's kernel ran on through both migrations. */
+  readonly keptRunning: boolean;
   readonly afterRestart: { readonly ipv4: string; readonly ipv6: string };
 }
 
@@ -124,6 +126,7 @@ export function findBrokenPromises(report: Report): string[] {
   const broken: string[] = [];
   const { vm } = report;
   if (!vm.addressKept) broken.push(`the VM did not keep ${vm.ipv4} and ${vm.ipv6} while it moved`);
+  if (!vm.keptRunning) broken.push("the guest's kernel started anew while it moved");
   if (vm.afterRestart.ipv4 !== vm.ipv4 || vm.afterRestart.ipv6 !== vm.ipv6) {
     broken.push(`after stop and start the VM has ${vm.afterRestart.ipv4} and ${vm.afterRestart.ipv6}`);
   }

@@ -3,6 +3,7 @@ import { type ApiClient, kinds } from "@fairlead/api";
 import { NetworkNamespace } from "@fairlead/netlink";
 import type { NodeStatus } from "../control/protocol.ts";
 import { LabError } from "../error.ts";
+import { readGuestStatus } from "../experiment/guest.ts";
 import { listMachines, readLines, waitFor } from "../experiment/machines.ts";
 import { type ProbeRun, planProbes, probeFromMachine, probeFromPod } from "../experiment/probes.ts";
 import {
@@ -65,6 +66,7 @@ export async function runScenario(
 
   const fromClient = await probeFromMachine(outside, planProbes("client", vm));
   tell("probes from the external client are answered");
+  const { bootId } = await readGuestStatus(outside, vm.ipv4);
 
   const migrations: Unrecorded[] = [];
   let current = vm;
@@ -78,6 +80,7 @@ export async function runScenario(
     current = await waitUntilRunning(client, vmName);
     tell(`the VM runs on ${current.node}, its routes have normal priority again`);
   }
+  const keptRunning = (await readGuestStatus(outside, vm.ipv4)).bootId === bootId;
   const recordings = await fromClient.stop();
   for (const watch of watches) watch.close();
 
@@ -93,6 +96,7 @@ export async function runScenario(
         ipv4: vm.ipv4,
         ipv6: vm.ipv6,
         addressKept: current.ipv4 === vm.ipv4 && current.ipv6 === vm.ipv6,
+        keptRunning,
         afterRestart: { ipv4: restarted.ipv4, ipv6: restarted.ipv6 },
       },
       migrations: observations.map(reportMigration),

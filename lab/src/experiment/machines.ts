@@ -18,10 +18,15 @@ export function pathOn(machine: NodeStatus, path: string): string {
   return `/proc/${machine.pid}/root${path}`;
 }
 
+/** Prefix that runs a program on a machine. */
+export function entering(machine: NodeStatus): [string, ...string[]] {
+  return ["nsenter", "--target", String(machine.pid), "--net", "--mount", "--uts", "--"];
+}
+
 /** Starts a program on a machine: in its network, its mounts and its host name, and as the leader of its own session. */
 export function spawnOn(machine: NodeStatus, argv: readonly string[]): ChildProcess {
-  const target = ["--target", String(machine.pid), "--net", "--mount", "--uts", "--"];
-  const child = spawn("nsenter", [...target, ...argv], {
+  const [program, ...args] = [...entering(machine), ...argv];
+  const child = spawn(program!, args, {
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
   });

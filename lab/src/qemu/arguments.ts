@@ -43,7 +43,10 @@ export function machineArguments(options: MachineOptions): string[] {
     ...["-append", "console=ttyS0 quiet panic=-1"],
     ...["-netdev", `tap,id=net0,ifname=${options.tap},script=no,downscript=no`],
     ...["-device", `virtio-net-pci,netdev=net0,mac=${domain.mac},host_mtu=${domain.mtu},romfile=`],
-    ...["-chardev", `socket,id=console0,path=${consoleSocket(directory)},server=on,wait=off`],
+    ...[
+      "-chardev",
+      `socket,id=console0,path=${consoleSocket(directory)},server=on,wait=off,logfile=${directory}/console.log`,
+    ],
     ...["-serial", "chardev:console0"],
     ...["-qmp", `unix:${qmpSocket(directory)},server=on,wait=off`],
     ...(domain.ipv6 ? ["-fw_cfg", `name=opt/org.fairlead.network,string=${networkData(domain.ipv6)}`] : []),
