@@ -9,17 +9,15 @@ export interface GuestStatus {
   readonly bootId: string;
 }
 
+const fetchText = `
+  const answer = await fetch(process.argv[1], { signal: AbortSignal.timeout(10_000) });
+  process.stdout.write(await answer.text());
+`;
+
 /** Asks a guest over the network, from one of the lab's machines. Rejects when it does not answer within ten seconds. */
 export async function readGuestStatus(from: NodeStatus, address: string): Promise<GuestStatus> {
-  const [program, ...args] = [
-    ...entering(from),
-    "busybox",
-    "wget",
-    "-T",
-    "10",
-    "-qO-",
-    `http://${address}/status`,
-  ];
+  const node = [process.execPath, "--input-type=module", "--eval", fetchText];
+  const [program, ...args] = [...entering(from), ...node, `http://${address}/status`];
   const { stdout } = await promisify(execFile)(program!, args);
   return JSON.parse(stdout);
 }
