@@ -1,7 +1,7 @@
 /*
  * What the guest serves, over IPv4 and IPv6, from one epoll loop:
  *
- *   UDP 7   every datagram comes back to its sender; where possible the driver answers, see datagram-echo.h
+ *   UDP 7   every datagram comes back to its sender
  *   TCP 7   every byte comes back
  *   TCP 9   one line each 10 ms: a 10-digit sequence number, a 20-digit CLOCK_MONOTONIC in nanoseconds
  *   TCP 80  GET /status                      addresses, uptime, boot id, counters, outward connections, as JSON
@@ -10,13 +10,10 @@
  * One process without forks, because a thousand datagrams a second must also pass under software emulation.
  */
 #define _GNU_SOURCE
-#include "datagram-echo.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -33,7 +30,7 @@
 #include <unistd.h>
 
 enum { LINE = 32, TICK_MS = 10, BUFFER = 16384, CONNECTIONS = 256, BATCH = 64, DATAGRAM = 2048 };
-enum role { FREE, UDP_ECHO, ECHO_LISTENER, STREAM_LISTENER, HTTP_LISTENER, ADDRESSES, TICK, ECHO, STREAM, OUTWARD, HTTP };
+enum role { FREE, UDP_ECHO, ECHO_LISTENER, STREAM_LISTENER, HTTP_LISTENER, TICK, ECHO, STREAM, OUTWARD, HTTP };
 
 struct endpoint {
   enum role role;
@@ -163,20 +160,6 @@ static void print(struct endpoint *e, const char *format, ...) {
   if (n > 0) e->end = e->end + (size_t)n < BUFFER ? e->end + (size_t)n : BUFFER - 1;
 }
 
-/* A netlink socket that becomes readable when an address comes or goes. */
-static int address_watch(void) {
-  struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&groups, sizeof groups)) fail("netlink");
-  return fd;
-}
-
-static void follow_addresses(int fd) {
-  char ignored[4096];
-  while (recv(fd, ignored, sizeof ignored, 0) > 0) continue;
-  if (!echo_in_driver("eth0")) perror("UDP 7 is answered by the socket alone");
-}
-
 static void print_addresses(struct endpoint *e) {
   struct ifaddrs *all = NULL;
   const char *comma = "";
@@ -203,7 +186,7 @@ static void print_status(struct endpoint *e) {
   const char *comma = "";
   print(e, "{\"bootId\":\"%s\",\"uptimeNs\":%llu,\"addresses\":[", boot, (unsigned long long)monotonic_ns());
   print_addresses(e);
-  print(e, "],\"datagrams\":%lu,\"accepted\":%lu,\"outward\":[", datagrams + echoed_in_driver(), accepted);
+  print(e, "],\"datagrams\":%lu,\"accepted\":%lu,\"outward\":[", datagrams, accepted);
   for (struct endpoint *o = endpoints; o < endpoints + CONNECTIONS; o++) {
     if (o->role != OUTWARD) continue;
     print(e, "%s{\"peer\":\"%s\",\"lines\":%u,\"ended\":%s,\"error\":\"%s\"}", comma, o->peer, o->sequence,
@@ -283,9 +266,6 @@ int main(void) {
   add(ECHO_LISTENER, listener(SOCK_STREAM, 7), EPOLLIN);
   add(STREAM_LISTENER, listener(SOCK_STREAM, 9), EPOLLIN);
   add(HTTP_LISTENER, listener(SOCK_STREAM, 80), EPOLLIN);
-  int watch = address_watch();
-  add(ADDRESSES, watch, EPOLLIN);
-  follow_addresses(watch);
   for (;;) {
     struct epoll_event events[64];
     int n = epoll_wait(poller, events, 64, -1);
@@ -294,7 +274,6 @@ int main(void) {
       switch (e->role) {
         case FREE: break;
         case TICK: tick(); break;
-        case ADDRESSES: follow_addresses(e->fd); break;
         case UDP_ECHO: echo_datagrams(e->fd); break;
         case ECHO_LISTENER: accept_all(e->fd, ECHO); break;
         case STREAM_LISTENER: accept_all(e->fd, STREAM); break;
