@@ -91,6 +91,25 @@ describe("identity", () => {
     expect((await ipam.owners.get(texts(again)[0]!)).alternate).toMatchObject({ pod: "virt-launcher-1" });
   });
 
+  test("5: the retry of a source that a later migration has left is refused, though its record is still there", async () => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    const { active, target } = bed.vm("a");
+    await ipam.workloads.assign(bed.pod("node-1", { vm: active }));
+    const promote = async (pod: { namespace: string; name: string; uid: string }) =>
+      ipam.workloads.promote({ network: "net1", vm: { namespace: "default", name: "a" }, pod });
+    const [second, third] = [bed.pod("node-2", { vm: target }), bed.pod("node-3", { vm: target })];
+    await ipam.workloads.assign(second);
+    await promote(second.pod);
+    const { addresses } = await ipam.workloads.assign(third);
+    await promote(third.pod);
+    await expect(ipam.workloads.assign(second)).rejects.toMatchObject({ code: "OwnedByNewerPod" });
+    expect(await ipam.owners.get(addresses[0]!.address)).toMatchObject({
+      active: { pod: third.pod.name },
+      alternate: { pod: second.pod.name },
+    });
+  });
+
   test("6: a changed request is refused with the field it changed", async () => {
     const bed = new Testbed("10.0.0.0/24", "10.1.0.0/24", "fd00::/112");
     const ipam = bed.boot();

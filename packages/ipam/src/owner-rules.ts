@@ -66,7 +66,11 @@ export function claimActive({ active, alternate }: Owners, pod: PodIdentity, rec
  */
 export function claimAlternate({ active, alternate }: Owners, pod: PodIdentity, record: Attributes): Claim {
   if (isOwner(active, pod)) return { verdict: "keep", as: "active" };
-  if (isOwner(alternate, pod)) return { verdict: "keep", as: "alternate" };
+  if (isOwner(alternate, pod)) {
+    // A newer active pod: this one is the source of a migration that is over, and its end was not recorded.
+    const hasLeft = active && isNewer(pod, active) === false;
+    return hasLeft ? { verdict: "older", than: active } : { verdict: "keep", as: "alternate" };
+  }
   // The VM may be running with another address, given while persistence was off: the guest would lose it on arrival.
   if (!active) return { verdict: "no source" };
   for (const other of [alternate, active]) {
