@@ -23,14 +23,19 @@ export function speakerNode(node: Node): SpeakerNode {
   };
 }
 
-/** Everything in the cluster that decides what this node's BIRD says. Undefined while the node's own object is not known. */
-export function readSpeaker(view: ClusterView, nodeName: string): Speaker | undefined {
+/**
+ * Everything in the cluster that decides what this node's BIRD says. Undefined while the node's own object, or every address of it, is not known: a
+ * router id made up until then would change with the first address, and each session would stand twice.
+ */
+export function readSpeaker(view: Pick<ClusterView, "get" | "list">, nodeName: string): Speaker | undefined {
   const own = view.get(kinds.Node, { name: nodeName });
   if (!own) return undefined;
+  const node = speakerNode(own);
+  if (!node.ipv4 && !node.ipv6) return undefined;
   const named = (name: string) => view.get(kinds.BGPConfiguration, { name })?.spec;
   const configuration = { ...named("default"), ...named(`node.${nodeName}`) };
   return {
-    node: speakerNode(own),
+    node,
     nodes: view.list(kinds.Node).map(speakerNode).sort(byName),
     configuration,
     peers: view.list(kinds.BGPPeer).map(nameAndSpec).sort(byName),
