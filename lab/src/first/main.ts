@@ -13,7 +13,7 @@ import { readTopology } from "../topology/topology.ts";
 import { bringUpCluster } from "./cluster.ts";
 import { proportionalMemory } from "./memory.ts";
 import { keepOriginals, ownSysfs, privateFilesystem } from "./mounts.ts";
-import { buildNodes, type LabNode } from "./nodes.ts";
+import { buildManagementNetwork, buildNodes, type LabNode } from "./nodes.ts";
 import { inside, kept, logDirectory, startFile, stateFile } from "./paths.ts";
 import { routers, workers } from "./processes.ts";
 import { onStarterGone, step, tell } from "./progress.ts";
@@ -47,21 +47,18 @@ let readyAt = performance.now();
 
 await step("own filesystem and network", async () => {
   await run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
-  await mkdir(inside.directory, { recursive: true });
+  // Bound into every node; filled while these are made.
+  await mkdir(inside.kubeconfigs, { recursive: true });
   await keepOriginals(inside.originals);
   await privateFilesystem(inside.directory, [], inside.originals, kept);
   const remark = await ownSysfs([]);
   if (remark !== undefined) remarks.push(`no /sys of its own: ${remark}`);
   await run(["hostname", topology.name]);
+  await buildManagementNetwork(topology);
 });
 await serveControl(inside.control, handle);
-await step("machines and links", async () => {
-  for (const node of await buildNodes(topology, kept)) nodes.set(node.name, node);
-});
-await step("routers", async () => {
-  for (const spec of routers(topology)) supervisor.add(spec);
-});
-await bringUpCluster(topology, supervisor, remarks);
+// Mounts and links wait for the kernel, the API server for its processor: neither for the other.
+await Promise.all([bringUpMachines(), bringUpCluster(topology, supervisor, remarks)]);
 await step("workers", async () => {
   for (const spec of workers(topology)) supervisor.add(spec);
   await untilNodesReady(workerNodes());
@@ -71,6 +68,15 @@ if (supervisor.status().some((p) => p.name.endsWith("/fairlead-node") && p.state
 readyAt = performance.now();
 ready = true;
 tell({ event: "ready", milliseconds: Math.round(readyAt - began) });
+
+async function bringUpMachines(): Promise<void> {
+  await step("machines and links", async () => {
+    for (const node of await buildNodes(topology, kept)) nodes.set(node.name, node);
+  });
+  await step("routers", async () => {
+    for (const spec of routers(topology)) supervisor.add(spec);
+  });
+}
 
 function workerNodes(): LabNode[] {
   return [...nodes.values()].filter((node) => node.role === "worker");

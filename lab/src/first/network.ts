@@ -18,8 +18,8 @@ export const namespaceSysctls: Readonly<Record<string, string>> = {
 /** One `ip` command without the word `ip`. */
 type IpCommand = string;
 
-/** `ip -batch` input for the lab's root namespace: management bridge, and both ends of every link in their nodes. */
-export function rootCommands(topology: Topology): IpCommand[] {
+/** `ip -batch` input for the lab's root namespace: the bridge of the management network, where the API server listens. */
+export function managementCommands(topology: Topology): IpCommand[] {
   const { bridge, ipv4, ipv6 } = topology.management;
   return [
     "link set lo up",
@@ -27,6 +27,13 @@ export function rootCommands(topology: Topology): IpCommand[] {
     `addr add ${ipv4.gateway}/${ipv4.length} dev ${bridge}`,
     `addr add ${ipv6.gateway}/${ipv6.length} dev ${bridge}`,
     `link set ${bridge} up`,
+  ];
+}
+
+/** `ip -batch` input for the lab's root namespace: the nodes' ports of that bridge, and every link with both ends in their nodes. */
+export function linkCommands(topology: Topology): IpCommand[] {
+  const { bridge } = topology.management;
+  return [
     ...topology.nodes.flatMap((node) => [
       `link add ${managementPort(node)} type veth peer name eth0 netns ${node.name}`,
       `link set ${managementPort(node)} master ${bridge} up`,

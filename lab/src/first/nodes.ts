@@ -6,7 +6,7 @@ import { run } from "../command.ts";
 import { LabError } from "../error.ts";
 import type { Topology, TopologyNode } from "../topology/topology.ts";
 import { ownSysfs, privateFilesystem } from "./mounts.ts";
-import { namespaceSysctls, nodeCommands, rootCommands } from "./network.ts";
+import { linkCommands, managementCommands, namespaceSysctls, nodeCommands } from "./network.ts";
 import { inside, networkConfig } from "./paths.ts";
 
 /** A machine of the lab: namespaces held open by a process that sleeps. */
@@ -21,13 +21,17 @@ export function enterNode(pid: number): string[] {
   return ["nsenter", "--target", String(pid), "--net", "--mount", "--uts", "--"];
 }
 
+/** Gives the root namespace its part of the management network, on which the API server listens. */
+export async function buildManagementNetwork(topology: Topology): Promise<void> {
+  await applySysctls([]);
+  await batch([], managementCommands(topology));
+}
+
 /** Builds every machine of the topology with its links and addresses. Ends with the first process; nothing is taken down. */
 export async function buildNodes(topology: Topology, keep: readonly string[]): Promise<LabNode[]> {
   await mkdir(inside.namespaces, { recursive: true });
-  await mkdir(inside.kubeconfigs, { recursive: true });
-  await applySysctls([]);
   const nodes = await Promise.all(topology.nodes.map((node) => buildNode(node, keep)));
-  await batch([], rootCommands(topology));
+  await batch([], linkCommands(topology));
   for (const node of nodes) await batch(node.enter, nodeCommands(topology, node));
   for (const node of nodes) for (const command of node.exec) await run([...node.enter, ...command]);
   return nodes;

@@ -37,8 +37,13 @@ afterAll(() => trial.end());
 
 it("up says in JSON what runs, and nothing else", () => {
   expect(started.stderr).toBe("");
-  const { seconds, status }: { seconds: number; status: LabStatus } = JSON.parse(started.stdout);
+  const { seconds, steps, status }: { seconds: number; steps: object; status: LabStatus } = JSON.parse(
+    started.stdout,
+  );
   expect(seconds).toBeGreaterThan(0);
+  expect(Object.keys(steps)).toEqual(
+    expect.arrayContaining(["machines and links", "workers", "BGP sessions"]),
+  );
   expect(status.nodes.map(({ name, role }) => `${name} ${role}`)).toEqual([
     "node1 worker",
     "node2 worker",

@@ -26,14 +26,19 @@ program
   .action(
     guarded(async ({ topology, json }: { topology: string; json?: boolean }) => {
       const began = performance.now();
+      const steps: Record<string, number> = {};
+      const show = json ? undefined : showProgress(process.stderr);
       const state = await startLab({
         topology,
         signal: interruption("the lab was not started"),
-        ...(!json && { onProgress: showProgress(process.stderr) }),
+        onProgress(event) {
+          if (event.event === "finished") steps[event.step] = event.milliseconds;
+          show?.(event);
+        },
       });
       const seconds = (performance.now() - began) / 1000;
       const status = await ask(controlSocketOf(state), { method: "status" });
-      if (json) print({ ...state, seconds, status });
+      if (json) print({ ...state, seconds, steps, status });
       else {
         const megabytes = Math.round(status.memory / 1e6);
         process.stdout.write(
