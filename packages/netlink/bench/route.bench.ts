@@ -29,17 +29,18 @@ export default async function bench(bench: Bench): Promise<void> {
     IPv6: (i: number) => spec(`fd00::${(i >> 8).toString(16)}:${(i & 255).toString(16)}/128`, index),
   };
   for (const [family, make] of Object.entries(specs)) {
-    const floor = { name: "the same bytes, raw send and recv", value: rawPair(netns, make(1)) };
-    const pair = median(ROUNDS, () => {
-      route.routes.add(make(1));
-      route.routes.delete(make(1));
-    });
-    bench.report({
-      name: `netlink: ${family} route add and delete, two acknowledged calls`,
-      value: pair,
-      unit: "µs",
-      floor,
-    });
+    const floor = rawCalls(netns, make(1));
+    const calls = pairs(
+      () => route.routes.add(make(1)),
+      () => route.routes.delete(make(1)),
+    );
+    for (const call of ["add", "delete"] as const)
+      bench.report({
+        name: `netlink: ${family} route ${call}, acknowledged`,
+        value: calls[call],
+        unit: "µs",
+        floor: { name: "the same bytes, raw send and recv", value: floor[call] },
+      });
     const hundred = Array.from({ length: 100 }, (_, i) => make(i));
     const batch = median(100, () => {
       route.routes.batch(hundred.map((one): RouteChange => ({ op: "add", route: one })));
@@ -49,7 +50,7 @@ export default async function bench(bench: Bench): Promise<void> {
       name: `netlink: ${family} route in a batch of 100, per message`,
       value: batch / 200,
       unit: "µs",
-      floor: { name: "alone, raw", value: floor.value / 2 },
+      floor: { name: "alone, raw", value: (floor.add + floor.delete) / 2 },
     });
   }
   const many = Array.from({ length: TABLE }, (_, i): RouteChange => ({ op: "add", route: specs.IPv4(i) }));
@@ -71,8 +72,19 @@ const spec = (destination: string, linkIndex: number): RouteSpec => ({
   protocol: 80,
 });
 
-/** Microseconds for an add and a delete whose messages are written beforehand. */
-function rawPair(netns: NetworkNamespace, route: RouteSpec): number {
+/** Median microseconds of each half of an add and a delete. */
+function pairs(add: () => void, remove: () => void): { add: number; delete: number } {
+  const samples = Array.from({ length: ROUNDS }, () => [once(add), once(remove)] as const);
+  const half = (i: 0 | 1) =>
+    quantile(
+      samples.map((sample) => sample[i]),
+      0.5,
+    );
+  return { add: half(0), delete: half(1) };
+}
+
+/** The same with messages written beforehand. */
+function rawCalls(netns: NetworkNamespace, route: RouteSpec): { add: number; delete: number } {
   using socket = NetlinkSocket.open(0, { netns });
   const message = (type: number, flags: number, write: (writer: MessageWriter) => void) => {
     const writer = new MessageWriter();
@@ -88,10 +100,10 @@ function rawPair(netns: NetworkNamespace, route: RouteSpec): number {
     libc().send(socket.fd, bytes, bytes.length, 0);
     if (libc().recv(socket.fd, answer, answer.length, 0) < 0) throw new Error(`recv: errno ${errno()}`);
   };
-  return median(ROUNDS, () => {
-    exchange(add);
-    exchange(remove);
-  });
+  return pairs(
+    () => exchange(add),
+    () => exchange(remove),
+  );
 }
 
 function once(run: () => void): number {
