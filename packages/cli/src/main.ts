@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { CommanderError } from "commander";
 import { createProgram } from "./program.ts";
 import { openCluster, type Session } from "./session.ts";
@@ -13,7 +14,7 @@ export async function main(calledAs: string, args: readonly string[]): Promise<n
       print: (text) => void process.stdout.write(text),
       readFile: (path) => readFileSync(path, "utf8"),
       writeFile: (path, text) => writeFileSync(path, text, { mode: 0o600 }),
-      version: "0.0.0",
+      version: ownVersion(),
       runDir,
     };
     return session;
@@ -29,6 +30,11 @@ export async function main(calledAs: string, args: readonly string[]): Promise<n
   } finally {
     await session?.client.close();
   }
+}
+
+/** The version of this package, from source and from `dist` alike. */
+function ownVersion(): string {
+  return JSON.parse(readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8")).version;
 }
 
 function explain(error: unknown): string {

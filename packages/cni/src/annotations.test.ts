@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readWishes } from "./annotations.ts";
+import { conf } from "./calls.fixture.ts";
 import { parseConfig } from "./config.ts";
 import { CniError } from "./error.ts";
-import { conf } from "./test-calls.ts";
 
 const config = parseConfig(JSON.stringify(conf));
 const key = (name: string) => `cni.projectcalico.org/${name}`;

@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { call, pod, vm } from "./calls.fixture.ts";
 import { createCni } from "./cni.ts";
 import { CniError } from "./error.ts";
 import { createFakeComponents } from "./fake.ts";
 import { hostInterfaceName } from "./interface-name.ts";
-import { call, pod, vm } from "./test-calls.ts";
 
 let statusDir: string;
 beforeEach(() => {

@@ -4,11 +4,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { call, pod } from "./calls.fixture.ts";
 import { createCni } from "./cni.ts";
 import { createFakeComponents } from "./fake.ts";
 import { buildMessenger, installMessenger, messengerNames } from "./messenger.ts";
 import { serveCni } from "./server.ts";
-import { call, pod } from "./test-calls.ts";
 
 let directory: string;
 beforeEach(() => {

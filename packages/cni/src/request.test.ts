@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { call } from "./calls.fixture.ts";
 import { CniError } from "./error.ts";
 import { parseRequest } from "./request.ts";
-import { call } from "./test-calls.ts";
 
 const codeOf = (work: () => unknown) => {
   try {

@@ -5,7 +5,7 @@ import { type Bench, quantile } from "../../../scripts/bench.ts";
 import { createFakeClock } from "../src/clock.ts";
 import { createEar } from "../src/ear.ts";
 import { createEndpointRoutes } from "../src/endpoint-routes.ts";
-import { fakeAttachment } from "../src/fakes.ts";
+import { fakeAttachment } from "../src/fakes.fixture.ts";
 import { createFakeMigrationMemory } from "../src/migration-files.ts";
 import { createMigrations } from "../src/migrations.ts";
 import { createReflexes } from "../src/reflex.ts";

@@ -1,7 +1,7 @@
 import type { LocalEndpoint } from "@fairlead/policy";
 import { expect, it } from "vitest";
 import { createEndpoints, type EndpointFacts, endpointId } from "./endpoints.ts";
-import { fakeAttachment } from "./fakes.ts";
+import { fakeAttachment } from "./fakes.fixture.ts";
 import type { MigrationRecord } from "./migration.ts";
 import { createFakeTimeline } from "./timeline.ts";
 

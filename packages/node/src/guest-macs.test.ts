@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type ClusterView, createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { fakeAttachment } from "./fakes.ts";
+import { fakeAttachment } from "./fakes.fixture.ts";
 import { createGuestMacs } from "./guest-macs.ts";
 import { openMigrationFiles } from "./migration-files.ts";
 import { VirtualMachineObjects } from "./virtual-machine.fixture.ts";

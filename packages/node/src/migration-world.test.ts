@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createFakeClock } from "./clock.ts";
-import { createFakeEar, createFakeRoutes, fakeAttachment } from "./fakes.ts";
+import { createFakeEar, createFakeRoutes, fakeAttachment } from "./fakes.fixture.ts";
 import type { MigrationInput, RoutePriority } from "./migration.ts";
 import { createFakeMigrationMemory } from "./migration-files.ts";
 import { createMigrations, type Migrations } from "./migrations.ts";

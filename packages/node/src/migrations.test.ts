@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createFakeClock } from "./clock.ts";
-import { createFakeEar, createFakeRoutes, fakeAttachment } from "./fakes.ts";
+import { createFakeEar, createFakeRoutes, fakeAttachment } from "./fakes.fixture.ts";
 import { createFakeMigrationMemory } from "./migration-files.ts";
 import { createMigrations } from "./migrations.ts";
 import { createPromoter } from "./promotion.ts";
