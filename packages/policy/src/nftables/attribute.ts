@@ -118,3 +118,13 @@ export function readText(value: Buffer | undefined): string {
   const end = value.indexOf(0);
   return value.toString("utf8", 0, end < 0 ? value.length : end);
 }
+
+/** A text as an attribute by itself, for requests with few of them. */
+export function textAttribute(type: number, text: string): Buffer {
+  const size = Buffer.byteLength(text) + 1;
+  const bytes = Buffer.alloc((4 + size + 3) & ~3);
+  bytes.writeUInt16LE(4 + size, 0);
+  bytes.writeUInt16LE(type, 2);
+  bytes.write(text, 4);
+  return bytes;
+}

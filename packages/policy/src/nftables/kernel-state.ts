@@ -1,6 +1,6 @@
 import { indexElements } from "../ruleset/difference.ts";
 import type { Element } from "../ruleset/ruleset.ts";
-import { listAttributes, readAttributes, readText } from "./attribute.ts";
+import { listAttributes, readAttributes, readText, textAttribute } from "./attribute.ts";
 import { attribute, elementFlags, message, setFlags } from "./constants.ts";
 import type { NftablesSocket } from "./socket.ts";
 import type { KernelTable } from "./transaction.ts";
@@ -163,13 +163,4 @@ function readComment(userdata: Buffer | undefined, type: number): string {
     at += 2 + size;
   }
   return "";
-}
-
-function textAttribute(type: number, text: string): Buffer {
-  const size = Buffer.byteLength(text) + 1;
-  const bytes = Buffer.alloc((4 + size + 3) & ~3);
-  bytes.writeUInt16LE(4 + size, 0);
-  bytes.writeUInt16LE(type, 2);
-  bytes.write(text, 4);
-  return bytes;
 }

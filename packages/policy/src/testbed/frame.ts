@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { buildInit } from "./sctp-init.ts";
 
 /** An Ethernet frame to inject, above all its packet. */
 export interface FrameSpec {
@@ -122,20 +123,8 @@ function buildTransport(payload: Transport, source: Buffer, destination: Buffer,
       bytes.writeUInt16BE(bytes.length, 4);
       return withChecksum(bytes, 6, pseudo);
     }
-    case "sctp": {
-      // Common header and an INIT chunk (RFC 9260, 3.3.2).
-      const bytes = Buffer.alloc(12 + 20);
-      bytes.writeUInt16BE(payload.sourcePort, 0);
-      bytes.writeUInt16BE(payload.destinationPort, 2);
-      bytes[12] = 1;
-      bytes.writeUInt16BE(20, 14);
-      bytes.writeUInt32BE(payload.tag ?? 1, 16);
-      bytes.writeUInt32BE(65535, 20);
-      bytes.writeUInt16BE(1, 24);
-      bytes.writeUInt16BE(1, 26);
-      bytes.writeUInt32LE(crc32c(bytes), 8);
-      return bytes;
-    }
+    case "sctp":
+      return buildInit(payload.sourcePort, payload.destinationPort, payload.tag ?? 1);
     case "icmp": {
       const { rest = Buffer.from([0, 1, 0, 1]) } = payload;
       const bytes = Buffer.concat([Buffer.from([payload.type, payload.code, 0, 0]), rest]);
@@ -188,17 +177,4 @@ function withChecksum(bytes: Buffer, at: number, pseudo: Buffer): Buffer {
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   bytes.writeUInt16BE(~sum & 0xffff, at);
   return bytes;
-}
-
-const crcTable = Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  return value >>> 0;
-});
-
-/** RFC 9260, appendix A. */
-function crc32c(bytes: Buffer): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crcTable[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
-  return ~crc >>> 0;
 }
