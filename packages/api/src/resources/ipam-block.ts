@@ -26,7 +26,7 @@ const spec = object({
   /** Starts at the time in nanoseconds, grows with every write. */
   sequenceNumber: int64.optional(),
   /** Position → the block's `sequenceNumber` when it was allocated. */
-  sequenceNumberForAllocation: z.record(z.string(), int64).optional(),
+  sequenceNumberForAllocation: z.record(z.string(), int64).nullish(),
   deleted: flag.default(false),
   /** Written by old versions, ignored. */
   strictAffinity: z.boolean().optional(),

@@ -13,11 +13,11 @@ const spec = object({
   kubeVirtVMAddressPersistence: z.enum(["Enabled", "Disabled"]).default("Enabled"),
   /** Seconds for which a released address rests before it is given out again. */
   ipCooldownSeconds: z.int().min(0).max(1200).default(0),
-}).refine(({ strictAffinity, autoAllocateBlocks }) => !strictAffinity || autoAllocateBlocks, {
+}).refine(({ strictAffinity, autoAllocateBlocks }) => strictAffinity || autoAllocateBlocks, {
   path: ["autoAllocateBlocks"],
   ...wrong(
-    "strict affinity without automatic blocks leaves nodes without addresses",
-    "Set autoAllocateBlocks to true or strictAffinity to false.",
+    "nodes that may claim no blocks would borrow every address",
+    "Set autoAllocateBlocks or strictAffinity to true.",
   ),
 });
 
@@ -35,8 +35,8 @@ export const IPAMConfiguration = defineResource({
   onlyNames: ["default"],
   rules: [
     {
-      rule: "!self.spec.strictAffinity || self.spec.autoAllocateBlocks",
-      message: "Cannot disable 'AutoAllocateBlocks' while 'StrictAffinity' is enabled",
+      rule: "self.spec.strictAffinity || self.spec.autoAllocateBlocks",
+      message: "Cannot disable 'StrictAffinity' and 'AutoAllocateBlocks' at the same time",
     },
   ],
   spec,

@@ -57,6 +57,12 @@ describe("defaults", () => {
     });
   });
 
+  test("nodes may be kept to blocks that somebody else gave them", () =>
+    expect(sound("IPAMConfiguration", { strictAffinity: true, autoAllocateBlocks: false })).toMatchObject({
+      strictAffinity: true,
+      autoAllocateBlocks: false,
+    }));
+
   test("route priorities and the convergence time are the documented ones", () => {
     expect(sound("FelixConfiguration", {})).toMatchObject({
       ipv4NormalRoutePriority: 1024,
@@ -97,7 +103,7 @@ describe("what is wrong is named by its field, with a remedy", () => {
     ["IPPool", { cidr: "10.0.0.0/16", nodeSelector: "a = 'b'" }, "spec.nodeSelector"],
     ["IPPool", { cidr: "10.0.0.0/16", allowedUses: ["Workload", "Pod"] }, "spec.allowedUses[1]"],
     ["IPReservation", { reservedCIDRs: ["10.0.0.1", "x"] }, "spec.reservedCIDRs[1]"],
-    ["IPAMConfiguration", { strictAffinity: true, autoAllocateBlocks: false }, "spec.autoAllocateBlocks"],
+    ["IPAMConfiguration", { strictAffinity: false, autoAllocateBlocks: false }, "spec.autoAllocateBlocks"],
     ["IPAMConfiguration", { ipCooldownSeconds: 1201 }, "spec.ipCooldownSeconds"],
     ["IPAMConfiguration", { kubeVirtVMAddressPersistence: "enabled" }, "spec.kubeVirtVMAddressPersistence"],
     [
