@@ -1,5 +1,6 @@
-import { isApiError, kinds } from "@fairlead/api";
+import { isApiError, kinds, stringifyJson } from "@fairlead/api";
 import {
+  IpamError,
   parseConfigureOptions,
   parseLeakReport,
   problemCount,
@@ -8,6 +9,7 @@ import {
   renderAddress,
   renderCheck,
   renderConfigured,
+  renderReportedRelease,
   renderShow,
   writeLeakReport,
 } from "@fairlead/ipam";
@@ -79,7 +81,7 @@ function checkCommand(open: Open): Command {
       const report = await session.ipam.check(await readInventory(session.client));
       if (flags.output) {
         const written = writeLeakReport(report, await readContext(session));
-        session.writeFile(flags.output, `${JSON.stringify(written, undefined, 2)}\n`);
+        session.writeFile(flags.output, `${stringifyJson(written)}\n`);
       }
       const { showAllIps = false, showProblemIps = false } = flags;
       const value = { problems: problemCount(report), ...report };
@@ -109,22 +111,27 @@ function releaseCommand(open: Open): Command {
       const session = open();
       if ((flags.ip === undefined) === (flags.fromReport.length === 0))
         throw new UsageError("name either --ip or --from-report");
-      const result = flags.ip
-        ? await session.ipam.release([{ address: flags.ip }])
-        : await session.ipam.releaseFromReports(
-            flags.fromReport.map((file) => parseLeakReport(session.readFile(file), file)),
-            await readContext(session),
-            { force: flags.force === true },
-          );
-      const [failure] = result.failures;
-      if (failure) throw failure.error;
-      show(session, flags.json === true, result, () =>
-        [
-          ...result.released.map((address) => `Successfully released IP address ${address}`),
-          ...result.unallocated.map((address) => `IP address ${address} is not assigned`),
-          "",
-        ].join("\n"),
+      if (flags.ip) {
+        const result = await session.ipam.release([{ address: flags.ip }]);
+        const [failure] = result.failures;
+        if (failure) throw failure.error;
+        if (result.released.length === 0)
+          throw new IpamError("NotAllocated", `IP address ${flags.ip} is not assigned`);
+        return show(
+          session,
+          flags.json === true,
+          result,
+          () => `Successfully released IP address ${flags.ip}\n`,
+        );
+      }
+      const release = await session.ipam.releaseFromReports(
+        flags.fromReport.map((file) => parseLeakReport(session.readFile(file), file)),
+        await readContext(session),
+        { force: flags.force === true },
       );
+      show(session, flags.json === true, release, () => renderReportedRelease(release));
+      const [failure] = release.failures;
+      if (failure) throw failure.error;
     });
 }
 
@@ -145,12 +152,14 @@ function splitCommand(open: Open): Command {
       if ((flags.cidr === undefined) === (flags.name === undefined))
         throw new UsageError("name the pool by --cidr or --name");
       const { datastoreLocked } = await readContext(session);
+      const name = flags.name ?? flags.cidr;
       const pool = flags.cidr === undefined ? { name: flags.name ?? "" } : { cidr: flags.cidr };
       const pools = await session.ipam.pools.split({ ...pool, number: Number(number), datastoreLocked });
       show(session, flags.json === true, pools, () =>
         [
-          "Successfully split the pool into:",
-          ...pools.map(({ metadata, spec }) => `  ${metadata.name} ${spec.cidr}`),
+          `IP Pool ${name} was successfully split into ${pools.length} smaller pools.`,
+          ...pools.map(({ metadata, spec }) => `Created ${metadata.name} with CIDR ${spec.cidr}.`),
+          "Please refer to the documentation for final steps.",
           "",
         ].join("\n"),
       );
@@ -192,11 +201,18 @@ async function readContext({ client, version }: Session): Promise<ReportContext>
     return {
       version,
       clusterGUID: spec.clusterGUID ?? "",
-      clusterInfoRevision: metadata.resourceVersion ?? "",
+      clusterInformationRevision: metadata.resourceVersion ?? "",
+      clusterType: spec.clusterType ?? "",
       datastoreLocked: spec.datastoreReady === false,
     };
   } catch (error) {
     if (!isApiError(error, "NotFound")) throw error;
-    return { version, clusterGUID: "", clusterInfoRevision: "", datastoreLocked: false };
+    return {
+      version,
+      clusterGUID: "",
+      clusterInformationRevision: "",
+      clusterType: "",
+      datastoreLocked: false,
+    };
   }
 }

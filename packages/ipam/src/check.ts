@@ -9,15 +9,30 @@ import { type ClusterInventory, factsOf } from "./inventory.ts";
 import { judge } from "./leak-verdict.ts";
 import { handleName } from "./names.ts";
 import { poolOf } from "./pool.ts";
-import type { Sequence } from "./resources.ts";
+import type { Attributes, Sequence } from "./resources.ts";
 
 export interface CheckedAddress {
   readonly address: string;
+  readonly block: string;
   readonly handle: string | undefined;
   readonly sequence: Sequence | undefined;
+  /** The active owner as it is recorded. */
+  readonly owner: Attributes | null;
+  /** Of the active owner; without one, of the block. */
   readonly node: string | undefined;
+  /** The block is another node's. */
+  readonly isBorrowed: boolean;
   readonly inUse: boolean;
   readonly why: string;
+  /** Who says it uses it. */
+  readonly users: readonly string[];
+}
+
+/** An IPAMHandle object, at one revision. */
+export interface CheckedHandle {
+  readonly handle: string;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
 }
 
 export interface CheckReport {
@@ -37,12 +52,24 @@ export interface CheckReport {
   readonly notAllocated: readonly { readonly address: string; readonly user: string }[];
   /** Used and in no enabled pool. */
   readonly notInPool: readonly { readonly address: string; readonly user: string }[];
+  readonly handles: {
+    /** Objects whose handle has addresses. */
+    readonly matched: number;
+    /** Objects whose handle has none. */
+    readonly unused: readonly CheckedHandle[];
+    /** Handles of VMs that have addresses and no object. An ordinary pod needs none. */
+    readonly missing: readonly string[];
+  };
   /** Handles, affinities and corrupt objects, in words. */
   readonly inconsistencies: readonly string[];
 }
 
 export const problemCount = (report: CheckReport): number =>
-  report.leaked.length + report.notAllocated.length + report.notInPool.length + report.inconsistencies.length;
+  report.leaked.length +
+  report.notAllocated.length +
+  report.notInPool.length +
+  report.handles.unused.length +
+  report.inconsistencies.length;
 
 /** Compares what is allocated with what is used. Changes nothing. */
 export async function check(engine: Engine, inventory: ClusterInventory): Promise<CheckReport> {
@@ -59,6 +86,12 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
   const allocations: CheckedAddress[] = [];
   const allocated = new Set<string>();
   const counts = new Map<string, Map<string, number>>();
+  const users = inUseBy(inventory);
+  const usersOf = new Map<string, string[]>();
+  for (const { address, user } of users) {
+    const key = canonical(address);
+    usersOf.set(key, [...(usersOf.get(key) ?? []), user]);
+  }
   for (const block of blocks) {
     const geometry = tryDecodeBlock(block);
     if (!geometry) {
@@ -66,6 +99,7 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
       continue;
     }
     let used = 0;
+    const blockNode = nodeOfAffinity(block.spec.affinity);
     for (const allocation of allocationsOf(block.spec, geometry)) {
       used++;
       const { address, handle, sequence, owners } = allocation;
@@ -77,14 +111,18 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
         persistence: settings.configuration.kubeVirtVMAddressPersistence,
         replacedVm: engine.replacedVm,
       });
-      const node = owners.active?.[attribute.node];
+      const node = owners.active?.[attribute.node] ?? blockNode;
       allocations.push({
         address,
+        block: geometry.cidr,
         handle,
         sequence,
+        owner: owners.active,
         node,
+        isBorrowed: node !== blockNode,
         inUse: verdict.kind === "valid",
         why: verdict.why,
+        users: usersOf.get(address) ?? [],
       });
       if (!handle) continue;
       const perBlock = counts.get(handleName(handle)) ?? new Map<string, number>();
@@ -92,6 +130,7 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
     }
     checkedBlocks.push({ cidr: geometry.cidr, affinity: block.spec.affinity ?? undefined, used });
   }
+  const unused: CheckedHandle[] = [];
   for (const object of handleObjects) {
     const name = object.metadata.name;
     try {
@@ -100,7 +139,12 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
       inconsistencies.push(error instanceof Error ? error.message : String(error));
       continue;
     }
-    const actual = counts.get(name) ?? new Map<string, number>();
+    const actual = counts.get(name);
+    if (!actual) {
+      const { uid, resourceVersion } = object.metadata;
+      unused.push({ handle: object.spec.handleID, uid, resourceVersion });
+      continue;
+    }
     for (const cidr of new Set([...Object.keys(object.spec.block), ...actual.keys()])) {
       const [said, is] = [object.spec.block[cidr] ?? 0, actual.get(cidr) ?? 0];
       if (said !== is)
@@ -114,14 +158,13 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
         `BlockAffinity ${metadata.name} gives ${spec.cidr} to ${spec.node}, the block does not`,
       );
 
-  const users = inUseBy(inventory);
+  const missing = [...counts.keys()].filter((name) => name.includes(".vmi.") && !handles.has(name));
   const notAllocated: { address: string; user: string }[] = [];
   const notInPool: { address: string; user: string }[] = [];
   const active = settings.pools.filter(({ allocatable }) => allocatable);
   for (const { address, user } of users) {
     const parsed = parseAddress(address);
-    if (!parsed) continue;
-    if (allocated.has(formatAddress(parsed))) continue;
+    if (!parsed || allocated.has(canonical(address))) continue;
     (poolOf(active, parsed) ? notAllocated : notInPool).push({ address, user });
   }
   return {
@@ -133,8 +176,15 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
     leaked: allocations.filter(({ inUse }) => !inUse),
     notAllocated,
     notInPool,
+    handles: { matched: handleObjects.length - unused.length, unused, missing },
     inconsistencies,
   };
+}
+
+/** As it stands in a block. */
+function canonical(text: string): string {
+  const address = parseAddress(text);
+  return address ? formatAddress(address) : text;
 }
 
 /** Who uses which address. Pods on the node's own network and finished ones use none. */

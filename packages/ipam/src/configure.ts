@@ -19,6 +19,12 @@ export interface ConfigureOptions {
 
 const wrong = (field: string, message: string) => new IpamError("ConfigurationInvalid", message, { field });
 
+/** Every way in which the incumbent lets people write a truth value. */
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ...["1", "t", "T", "TRUE", "true", "True"].map((text) => [text, true] as const),
+  ...["0", "f", "F", "FALSE", "false", "False"].map((text) => [text, false] as const),
+]);
+
 /**
  * Reads the options of the command line.
  * @throws IpamError ConfigurationInvalid with the incumbent's sentences
@@ -27,9 +33,10 @@ export function parseConfigureOptions(options: ConfigureOptions): IPAMConfigurat
   const { strictaffinity, ...rest } = options;
   const changes: { -readonly [F in keyof IPAMConfigurationSpec]: IPAMConfigurationSpec[F] } = {};
   if (strictaffinity !== undefined) {
-    if (strictaffinity !== "true" && strictaffinity !== "false")
+    const value = truths.get(strictaffinity);
+    if (value === undefined)
       throw wrong("--strictaffinity", "invalid value. Use true or false to set strictaffinity");
-    changes.strictAffinity = strictaffinity === "true";
+    changes.strictAffinity = value;
   }
   const blocks = rest["max-blocks-per-host"];
   if (blocks !== undefined) {

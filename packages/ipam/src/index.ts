@@ -1,7 +1,7 @@
 export type { AffinityView } from "./affinity-operations.ts";
 export type { AllocatedAddress, AllocateRequest, AllocateResult, AssignRequest } from "./allocate.ts";
 export { attribute, handleAnnotation } from "./attributes.ts";
-export { type CheckedAddress, type CheckReport, problemCount } from "./check.ts";
+export { type CheckedAddress, type CheckedHandle, type CheckReport, problemCount } from "./check.ts";
 export type { Collector, CollectorOptions, CollectReport } from "./collect.ts";
 export {
   configurationDefaults,
@@ -21,13 +21,20 @@ export { type ClusterInventory, factsOf } from "./inventory.ts";
 export { createIpam, type Ipam, type IpamOptions } from "./ipam.ts";
 export { createKubernetesFacts, readInventory } from "./kubernetes-facts.ts";
 export { createKubernetesStore, type KubernetesStoreOptions } from "./kubernetes-store.ts";
-export { type LeakReport, parseLeakReport, type ReportContext, writeLeakReport } from "./leak-report.ts";
+export {
+  type LeakReport,
+  parseLeakReport,
+  type ReportContext,
+  type ReportedRelease,
+  writeLeakReport,
+} from "./leak-report.ts";
 export { createMemoryStore, type MemoryStore } from "./memory-store.ts";
 export { affinityName, blockName, containerHandle, handleName, vmHandle } from "./names.ts";
 export type { AddressOwners, ExpectedOwner, SetOwners } from "./owners.ts";
 export { decodePool, type Pool } from "./pool.ts";
 export type { AddressRelease, ReleaseResult } from "./release-addresses.ts";
 export { type CheckFlags, renderCheck } from "./render-check.ts";
+export { renderReportedRelease } from "./render-release.ts";
 export { renderAddress, renderShow, type ShowFlags } from "./render-show.ts";
 export * from "./resources.ts";
 export type { SettingsObjects, SettingsSource } from "./settings.ts";

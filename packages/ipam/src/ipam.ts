@@ -30,7 +30,12 @@ import { Flight } from "./flight.ts";
 import { Handles } from "./handles.ts";
 import { Host } from "./host.ts";
 import type { ClusterInventory } from "./inventory.ts";
-import { type LeakReport, type ReportContext, releaseFromReports } from "./leak-report.ts";
+import {
+  type LeakReport,
+  type ReportContext,
+  type ReportedRelease,
+  releaseFromReports,
+} from "./leak-report.ts";
 import { addressesOf } from "./lookup.ts";
 import { type AddressOwners, getOwners, type SetOwners, setOwners } from "./owners.ts";
 import { checkPoolFits, decodePool } from "./pool.ts";
@@ -115,7 +120,7 @@ export interface Ipam {
     reports: readonly LeakReport[],
     context: ReportContext,
     options?: { readonly force?: boolean },
-  ): Promise<ReleaseResult>;
+  ): Promise<ReportedRelease>;
   /** Leak collection, to be run by one process of the cluster. */
   collector(options: CollectorOptions): Collector;
 }

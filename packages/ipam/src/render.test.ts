@@ -1,3 +1,4 @@
+import { stringifyJson } from "@fairlead/api";
 import { describe, expect, test } from "vitest";
 import { parseConfigureOptions, renderConfigured } from "./configure.ts";
 import { parseLeakReport, writeLeakReport } from "./leak-report.ts";
@@ -43,7 +44,7 @@ describe("ipam show", () => {
       +----------+----------------+-------------+-------------+------+---------------+
       |    IP    | BORROWING-NODE |    BLOCK    | BLOCK OWNER | TYPE | ALLOCATED-TO  |
       +----------+----------------+-------------+-------------+------+---------------+
-      | 10.0.0.6 | node-2         | 10.0.0.0/26 | node-1      | wep  | default/pod-2 |
+      | 10.0.0.6 | node-2         | 10.0.0.0/26 | node-1      | pod  | default/pod-2 |
       +----------+----------------+-------------+-------------+------+---------------+
       +----------+-------------+-----------+------------+--------------+
       | GROUPING |    CIDR     | IPS TOTAL | IPS IN USE |   IPS FREE   |
@@ -66,13 +67,13 @@ describe("ipam show", () => {
         pod: virt-launcher-1
         pod-created: 2026-01-01T00:00:01.000Z
         pod-uid: uid-1
-        timestamp: 2026-01-01T00:00:00.000Z
+        timestamp: 2026-01-01 00:00:00.000 +0000 UTC
         vm-uid: vm-db
         vmi-name: db
         vmi-uid: vmi-db
       "
     `);
-    expect(renderAddress(await ipam.show("10.0.0.6"))).toBe("IP 10.0.0.6 is not assigned\n");
+    expect(renderAddress(await ipam.show("10.0.0.6"))).toBe("10.0.0.6 is not assigned\n");
   });
 });
 
@@ -109,7 +110,13 @@ describe("ipam configure", () => {
 });
 
 describe("ipam check and release --from-report", () => {
-  const context = { version: "1", clusterGUID: "g", clusterInfoRevision: "7", datastoreLocked: true };
+  const context = {
+    version: "1",
+    clusterGUID: "g",
+    clusterInformationRevision: "7",
+    clusterType: "k8s",
+    datastoreLocked: true,
+  };
   const empty = { pods: [], nodes: [], vms: [], vmis: [] };
 
   test("prints what is leaked, and a report that releases exactly that", async () => {
@@ -117,15 +124,17 @@ describe("ipam check and release --from-report", () => {
     await ipam.workloads.release(del(request));
     const report = await ipam.check(empty);
     expect(renderCheck(report, { showProblemIps: true })).toContain(
-      "  10.0.0.5 leaked: VM default/db does not exist\nFound 1 IPs that are allocated in IPAM but not actually in use.",
+      "  10.0.0.5 leaked; attrs Main:net1.vmi.default.db Extra: (VM default/db does not exist)\nFound 1 IPs that are allocated in IPAM but not actually in use.",
     );
-    const file = JSON.stringify(writeLeakReport(report, context));
+    const file = stringifyJson(writeLeakReport(report, context));
     const read = parseLeakReport(file, "report.json");
     const release = (change = {}, options = {}) =>
       ipam.releaseFromReports([read], { ...context, ...change }, options);
     await expect(release({ datastoreLocked: false })).rejects.toMatchObject({ code: "DatastoreNotLocked" });
     await expect(release({ version: "2" })).rejects.toMatchObject({ code: "ReportMismatch" });
-    await expect(release({ clusterInfoRevision: "8" })).rejects.toMatchObject({ code: "ReportMismatch" });
+    await expect(release({ clusterInformationRevision: "8" })).rejects.toMatchObject({
+      code: "ReportMismatch",
+    });
     expect((await release({ version: "2", datastoreLocked: false }, { force: true })).released).toEqual([
       "10.0.0.5",
     ]);

@@ -1,5 +1,4 @@
 import { cidrSize, parseAddress } from "./address.ts";
-import { nodeOfAffinity } from "./affinities.ts";
 import { attribute } from "./attributes.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
 import { allocationsOf, type Owners } from "./block-draft.ts";
@@ -8,6 +7,7 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { allocationOf } from "./lookup.ts";
 import { poolOf } from "./pool.ts";
+import type { Attributes } from "./resources.ts";
 
 export interface Usage {
   readonly cidr: string;
@@ -25,8 +25,11 @@ export interface BorrowedAddress {
   readonly address: string;
   readonly borrowingNode: string;
   readonly block: string;
+  /** Empty when the block is nobody's. */
   readonly blockOwner: string;
-  readonly type: "wep" | "vmi" | "tunnel" | "unknown";
+  /** `vmi`, `pod`, or the type recorded with the address, for example `vxlanTunnelAddress`; else empty. */
+  readonly type: string;
+  /** Namespace and name of the VM or pod; else empty. */
   readonly allocatedTo: string;
 }
 
@@ -40,7 +43,11 @@ export interface ShownAddress extends Owners {
 
 export interface Overview {
   readonly pools: readonly PoolUsage[];
+  /** Blocks in no pool: theirs was deleted. */
+  readonly orphans: readonly Usage[];
   readonly borrowed: readonly BorrowedAddress[];
+  /** Addresses whose node is not recorded, so nobody can tell whether they are borrowed. */
+  readonly unclassified: number;
   readonly configuration: EffectiveConfiguration;
   /** Objects that are set aside because they are corrupt, in words. */
   readonly problems: readonly string[];
@@ -67,6 +74,7 @@ export async function overview(engine: Engine): Promise<Overview> {
   const settings = await engine.settings({ fresh: true });
   const problems = [...settings.problems];
   const borrowed: BorrowedAddress[] = [];
+  let unclassified = 0;
   const blocks = new Map<string, Usage[]>();
   for (const block of await engine.listBlocks()) {
     const geometry = tryDecodeBlock(block);
@@ -74,27 +82,21 @@ export async function overview(engine: Engine): Promise<Overview> {
       problems.push(`IPAMBlock ${block.metadata.name} is corrupt and set aside`);
       continue;
     }
-    const node = nodeOfAffinity(block.spec.affinity);
+    const affinity = block.spec.affinity ?? "";
+    const blockOwner = affinity.slice(affinity.indexOf(":") + 1);
     let used = 0;
-    for (const { address, handle, owners } of allocationsOf(block.spec, geometry)) {
+    for (const { address, owners } of allocationsOf(block.spec, geometry)) {
       used++;
-      const owner = owners.active ?? {};
-      const holder = owner[attribute.node];
-      if (node === undefined || holder === undefined || holder === node) continue;
-      const vm = owner[attribute.vmiName];
-      const type = vm ? "vmi" : owner[attribute.type] ? "tunnel" : owner[attribute.pod] ? "wep" : "unknown";
-      borrowed.push({
-        address,
-        borrowingNode: holder,
-        block: geometry.cidr,
-        blockOwner: node,
-        type,
-        allocatedTo: vm
-          ? `${owner[attribute.namespace]}/${vm}`
-          : owner[attribute.pod]
-            ? `${owner[attribute.namespace]}/${owner[attribute.pod]}`
-            : (owner[attribute.type] ?? handle ?? ""),
-      });
+      const borrowingNode = owners.active?.[attribute.node];
+      if (borrowingNode === undefined) unclassified++;
+      else if (borrowingNode !== blockOwner)
+        borrowed.push({
+          address,
+          borrowingNode,
+          block: geometry.cidr,
+          blockOwner,
+          ...holderOf(owners.active),
+        });
     }
     const pool = poolOf(settings.pools, geometry.network)?.name ?? "";
     const usage = { cidr: geometry.cidr, total: BigInt(geometry.size), used };
@@ -112,8 +114,17 @@ export async function overview(engine: Engine): Promise<Overview> {
         blocks: own,
       };
     }),
+    orphans: blocks.get("") ?? [],
     borrowed,
+    unclassified,
     configuration: settings.configuration,
     problems,
   };
+}
+
+function holderOf(owner: Attributes | null): Pick<BorrowedAddress, "type" | "allocatedTo"> {
+  const { [attribute.vmiName]: vm, [attribute.pod]: pod, [attribute.type]: type = "" } = owner ?? {};
+  const namespace = owner?.[attribute.namespace] ?? "";
+  if (vm) return { type: "vmi", allocatedTo: `${namespace}/${vm}` };
+  return pod ? { type: "pod", allocatedTo: `${namespace}/${pod}` } : { type, allocatedTo: "" };
 }

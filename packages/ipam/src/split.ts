@@ -29,11 +29,12 @@ export function planSplit(pool: IPPool, number: number): IPPool[] {
   const size = 1n << BigInt(addressBits(network.family) - prefixLength);
   return Array.from({ length: number }, (_, i) => ({
     metadata: {
-      name: `split-${pool.metadata.name}-${i}`,
+      name: `split-${pool.metadata.name.slice(0, 245)}-${i}`,
       ...(pool.metadata.labels ? { labels: pool.metadata.labels } : {}),
     },
     spec: {
       ...pool.spec,
+      disabled: false,
       blockSize,
       cidr: formatCidr({ ...network, prefixLength, value: network.value + BigInt(i) * size }),
     },
