@@ -2,7 +2,7 @@ import { tryDecodeBlock } from "./block-decode.ts";
 import { emptyBlock, isEmptyBlock } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
 import { type BlockTable, blockGone, ignoreConflict } from "./block-table.ts";
-import { affinityName, blockName } from "./names.ts";
+import { affinityLabels, affinityName, blockName } from "./names.ts";
 import type { BlockAffinity, IPAMBlock } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
 
@@ -17,6 +17,12 @@ export const nodeOfAffinity = (affinity: string | null | undefined): string | un
 
 export const isDeleted = ({ spec }: BlockAffinity): boolean =>
   spec.deleted === true || spec.deleted === "true";
+
+/** Old versions of the incumbent wrote none. */
+const isLabelled = ({ metadata, spec }: BlockAffinity): boolean =>
+  Object.entries(affinityLabels(spec.node, spec.cidr)).every(
+    ([key, value]) => metadata.labels?.[key] === value,
+  );
 
 export interface AffinitiesOptions {
   readonly store: IpamStore;
@@ -60,7 +66,7 @@ export class Affinities {
       await this.release(node, cidr, { mustBeEmpty: false });
       return undefined;
     }
-    if (state === "pending") await this.#confirm(node, cidr);
+    if (state === "pending" || !isLabelled(affinity)) await this.#confirm(node, cidr, affinity);
     return block;
   }
 
@@ -136,13 +142,18 @@ export class Affinities {
     known?: BlockAffinity,
   ): Promise<BlockAffinity> {
     const name = affinityName(node, cidr);
+    const labels = affinityLabels(node, cidr);
     const spec = { state, node, type: "host", cidr, deleted: false } as const;
     let existing = known;
     for (let attempt = 0; ; attempt++) {
       try {
         return existing
-          ? await this.#store.replace("BlockAffinity", { ...existing, spec })
-          : await this.#store.create("BlockAffinity", { metadata: { name }, spec });
+          ? await this.#store.replace("BlockAffinity", {
+              ...existing,
+              metadata: { ...existing.metadata, labels: { ...existing.metadata.labels, ...labels } },
+              spec,
+            })
+          : await this.#store.create("BlockAffinity", { metadata: { name, labels }, spec });
       } catch (error) {
         if (!isStoreError(error, "AlreadyExists", "Conflict") || attempt >= 10) throw error;
         existing = await this.#store.get("BlockAffinity", name);

@@ -81,7 +81,7 @@ function check({ metadata, spec }: IPAMBlock): BlockGeometry {
   }
 
   const sequences = spec.sequenceNumberForAllocation;
-  if (sequences !== undefined && !isMap(sequences))
+  if (sequences !== undefined && sequences !== null && !isMap(sequences))
     throw wrong("sequenceNumberForAllocation", "is not a map");
   for (const [ordinal, value] of Object.entries(sequences ?? {}))
     if (!isIndex(Number(ordinal), geometry.size) || !isSequence(value))

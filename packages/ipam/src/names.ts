@@ -20,12 +20,36 @@ const dashed = (cidr: string) => cidr.replace(/[.:/]/g, "-");
 /** `10.0.0.0/26` is stored as `10-0-0-0-26`. */
 export const blockName = (cidr: string): string => dashed(cidr);
 
-/** `<node>-<cidr>`, shortened with a hash when it would not be a valid object name. */
+/** `<node>-<cidr>`; where that would be too long for an object name, the node's name gives way to a hash at the end. */
 export function affinityName(node: string, cidr: string): string {
-  const name = `${node}-${dashed(cidr)}`;
+  const block = dashed(cidr);
+  const name = `${node}-${block}`;
   if (name.length < objectNameLimit) return name;
-  const tail = hash(name, 11);
-  return `${name.slice(0, objectNameLimit - tail.length - 2)}-${tail}`;
+  const tail = hash(`${node}+${block}`, 11);
+  const room = objectNameLimit - 1 - block.length - tail.length - 2;
+  return `${node.slice(0, room)}-${block}-${tail}`;
+}
+
+/** Labels of a BlockAffinity: the incumbent lists by them, and does not see an affinity without. */
+export function affinityLabels(node: string, cidr: string): Readonly<Record<string, string>> {
+  return {
+    "projectcalico.org/hostname-hash": base32(createHash("sha3-256").update(node).digest()),
+    "projectcalico.org/affinity-type": "host",
+    "projectcalico.org/ip-version": cidr.includes(":") ? "6" : "4",
+  };
+}
+
+/** RFC 4648 section 6, without padding. */
+function base32(bytes: Uint8Array): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  let text = "";
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xfff;
+    for (bits += 8; bits >= 5; bits -= 5) text += alphabet[(value >> (bits - 5)) & 31];
+  }
+  return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text;
 }
 
 /** `k8s-pod-network.<containerID>`. */

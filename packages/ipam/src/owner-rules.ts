@@ -44,6 +44,10 @@ export function parseTimestamp(text: string | undefined): number | undefined {
   return Number.isFinite(at) ? at : undefined;
 }
 
+/** The time as the incumbent writes it: `2006-01-02 15:04:05.999 +0000 UTC`. */
+export const formatTimestamp = (at: Date): string =>
+  `${at.toISOString().replace("T", " ").replace("Z", "")} +0000 UTC`;
+
 /**
  * A pod wants to be the VM's active pod. It may replace owners that are older, never one that is newer; so a late retry of an old pod
  * cannot take the address from its successor.

@@ -75,7 +75,7 @@ export interface IPAMBlockSpec {
   readonly attributes: readonly BlockAttribute[];
   readonly sequenceNumber?: Sequence;
   /** Ordinal (as text) to the value `sequenceNumber` had when it was allocated. */
-  readonly sequenceNumberForAllocation?: Readonly<Record<string, Sequence>>;
+  readonly sequenceNumberForAllocation?: Readonly<Record<string, Sequence>> | null;
   readonly deleted?: boolean;
   readonly strictAffinity?: boolean;
 }

@@ -1,11 +1,21 @@
+import { parseJson, stringifyJson } from "@fairlead/api";
 import { beforeEach, describe, expect, test } from "vitest";
 import { emptyBlock } from "./block-draft.ts";
 import { blockGeometry } from "./block-geometry.ts";
+import { incumbentObjects } from "./incumbent.fixture.ts";
 import { createIpam } from "./ipam.ts";
 import { blockName } from "./names.ts";
-import type { IPAMBlock, IPAMHandle } from "./resources.ts";
+import { type IPAMBlock, type IPAMHandle, ipamKinds } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
 import { findViolations } from "./violations.ts";
+
+/** A server may leave out what is null. */
+const withoutNulls = (value: object): object =>
+  parseJson(
+    stringifyJson(value)
+      .replace(/"\w+":null,/g, "")
+      .replace(/,"\w+":null/g, ""),
+  ) as object;
 
 /** What every IpamStore does. `open` gives one that holds nothing. */
 export function describeStore(name: string, open: () => Promise<IpamStore> | IpamStore): void {
@@ -13,7 +23,7 @@ export function describeStore(name: string, open: () => Promise<IpamStore> | Ipa
     let store: IpamStore;
     beforeEach(async () => {
       store = await open();
-    });
+    }, 60_000);
     const handle = (block: Record<string, number>): IPAMHandle => ({
       metadata: { name: "h", annotations: { "ipam.fairlead.dev/mac": "02:00:00:00:00:01" } },
       spec: { handleID: "h", block, deleted: false },
@@ -86,6 +96,15 @@ export function describeStore(name: string, open: () => Promise<IpamStore> | Ipa
       };
       await store.create("IPAMBlock", { metadata: { name: blockName(geometry.cidr) }, spec });
       expect((await store.get("IPAMBlock", blockName(geometry.cidr)))?.spec).toEqual(spec);
+    });
+
+    test.each(ipamKinds)("accepts and keeps the incumbent's %s", async (kind) => {
+      for (const object of incumbentObjects()[kind]) {
+        await store.create(kind, object);
+        const kept = (await store.get(kind, object.metadata.name))!;
+        expect(withoutNulls(kept.spec)).toMatchObject(withoutNulls(object.spec));
+        expect(kept.metadata.annotations).toEqual(object.metadata.annotations);
+      }
     });
 
     test("serves many nodes that write at once", async () => {

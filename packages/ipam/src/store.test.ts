@@ -18,7 +18,7 @@ async function emptied(client: ApiClient): Promise<IpamStore> {
   return store;
 }
 
-describe("over HTTPS", () => {
+describe("over HTTPS", { timeout: 60_000 }, () => {
   let server: ServerProcess;
   let client: ApiClient;
   beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { parseAddress } from "./address.ts";
 import { attribute } from "./attributes.ts";
 import { IpamError } from "./errors.ts";
+import { formatTimestamp } from "./owner-rules.ts";
 import type { Attributes, Family } from "./resources.ts";
 import type { WorkloadRequest } from "./workload-types.ts";
 
@@ -41,7 +42,7 @@ export function ownerRecord({ pod, node, vm }: WorkloadRequest, now: Date, asVm:
     [attribute.pod]: pod.name,
     [attribute.namespace]: pod.namespace,
     [attribute.node]: node,
-    [attribute.timestamp]: now.toISOString(),
+    [attribute.timestamp]: formatTimestamp(now),
     [attribute.podUid]: pod.uid,
     [attribute.podCreated]: pod.creationTimestamp,
   };
