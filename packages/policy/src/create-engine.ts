@@ -58,6 +58,7 @@ class Engine implements PolicyEngine {
       committed: () => this.#readiness.acknowledge(),
       clock,
       watchInterval,
+      refreshInterval: () => this.#felix.current.refreshInterval,
     });
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { describeDataplane, sampleRuleset } from "./dataplane.compliance.ts";
 import { createFakeDataplane } from "./fake.ts";
-import { createPolicyEngine, type LocalEndpoint, PolicyError } from "./index.ts";
+import { createPolicyEngine, type LocalEndpoint, PolicyError, type PolicySettings } from "./index.ts";
 
 describe("the dataplane in memory", () => describeDataplane(createFakeDataplane));
 
@@ -15,7 +15,7 @@ const endpoint: LocalEndpoint = {
   state: "running",
 };
 
-async function startedEngine() {
+async function startedEngine(settings: Partial<PolicySettings> = {}) {
   const dataplane = createFakeDataplane();
   const timers: (() => void)[] = [];
   const clock = {
@@ -24,7 +24,7 @@ async function startedEngine() {
       return { [Symbol.dispose]: () => {} };
     },
   };
-  const engine = createPolicyEngine({ dataplane, nodeName: "node", clock });
+  const engine = createPolicyEngine({ dataplane, nodeName: "node", clock, settings });
   await engine.start();
   const pass = () => {
     for (const action of timers.splice(0)) action();
@@ -135,6 +135,20 @@ describe("an engine on it", () => {
     const waiting = expect(engine.ready("e")).rejects.toMatchObject({ code: "Closed" });
     await engine.close();
     await waiting;
+  });
+
+  test.each([
+    [500, true],
+    [0, false],
+  ])("compares everything each refreshInterval, here %i ms: %s", async (refreshInterval, repaired) => {
+    const { dataplane, engine, pass } = await startedEngine({ refreshInterval });
+    engine.synced();
+    await engine.settled();
+    const { chains } = dataplane.ruleset.main;
+    chains.delete("workload-guard");
+    for (let times = 0; times < 3; times++) pass();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(dataplane.ruleset.main.chains.has("workload-guard")).toBe(repaired);
   });
 });
 

@@ -6,13 +6,18 @@ const settings = () => new FelixSettings("n1", defaultSettings);
 
 test("the node's own object goes before the default one, field by field", () => {
   const felix = settings();
-  felix.upsert("default", { natPortRange: "40000:50000", defaultEndpointToHostAction: "ACCEPT" });
+  felix.upsert("default", {
+    natPortRange: "40000:50000",
+    defaultEndpointToHostAction: "ACCEPT",
+    nftablesRefreshInterval: "1m30s",
+  });
   felix.upsert("node.n1", { defaultEndpointToHostAction: "Return" });
   felix.upsert("node.n2", { nftablesFilterDenyAction: "Reject" });
   expect(felix.current).toMatchObject({
     natPortRange: [40_000, 50_000],
     defaultEndpointToHostAction: "Return",
     denyAction: "Drop",
+    refreshInterval: 90_000,
   });
   felix.remove("node.n1");
   expect(felix.current.defaultEndpointToHostAction).toBe("Accept");

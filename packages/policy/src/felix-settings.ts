@@ -1,4 +1,10 @@
-import { describeProblems, type FelixConfiguration, type KubernetesObject, kinds } from "@fairlead/api";
+import {
+  describeProblems,
+  durationMs,
+  type FelixConfiguration,
+  type KubernetesObject,
+  kinds,
+} from "@fairlead/api";
 import { PolicyError } from "./error.ts";
 import type { FailsafePort, PolicySettings } from "./settings.ts";
 
@@ -24,6 +30,9 @@ const translations: { readonly [Field in keyof Spec]?: (spec: Spec) => Partial<P
   natOutgoingAddress: ({ natOutgoingAddress }) => (natOutgoingAddress ? { natOutgoingAddress } : {}),
   natPortRange: ({ natPortRange }) =>
     natPortRange === undefined ? {} : { natPortRange: portRange(natPortRange) },
+  nftablesRefreshInterval: ({ nftablesRefreshInterval }) => ({
+    refreshInterval: durationMs(nftablesRefreshInterval),
+  }),
   nftablesMarkMask: ({ nftablesMarkMask }) => ({ markMask: marks(nftablesMarkMask) }),
 };
 

@@ -158,28 +158,31 @@ test("the node's own links to workloads are no part of a host endpoint for all i
   expect(host.receive()?.readUInt16BE(0)).toBe("sourcePort" in payload ? payload.sourcePort : undefined);
 });
 
-test("a doNotTrack policy lets packets past connection tracking; what it does not match is judged as usual", async () => {
-  await start();
-  engine.objects.upsert("HostEndpoint", hostEndpoint());
-  engine.objects.upsert(
-    "GlobalNetworkPolicy",
-    policy("fast", {
-      doNotTrack: true,
-      applyOnForward: true,
-      ingress: [...allowUdp([1000]), { action: "Deny", protocol: "UDP", destination: { ports: [1001] } }],
-    }),
-  );
-  engine.objects.upsert("GlobalNetworkPolicy", policy("usual", { ingress: allowUdp([1001, 1002]) }));
-  await settled();
-  expect(reachesNode(() => udp(1000))).toBe(true);
-  expect(reachesNode(() => udp(1001))).toBe(false);
-  expect(reachesNode(() => udp(1002))).toBe(true);
-  expect(reachesNode(() => udp(1003))).toBe(false);
-  // The answer to a failsafe port of ours is known by its source port where connections are not tracked.
-  expect(
-    reachesNode(() => ({ protocol: "tcp", sourcePort: 6443, destinationPort: 1001, flags: tcpFlags.syn })),
-  ).toBe(false);
-});
+test.each(["uplink", "*"])(
+  "a doNotTrack policy for %s lets packets past connection tracking; what it does not match is judged as usual",
+  async (interfaceName) => {
+    await start();
+    engine.objects.upsert("HostEndpoint", hostEndpoint({ interfaceName }));
+    engine.objects.upsert(
+      "GlobalNetworkPolicy",
+      policy("fast", {
+        doNotTrack: true,
+        applyOnForward: true,
+        ingress: [...allowUdp([1000]), { action: "Deny", protocol: "UDP", destination: { ports: [1001] } }],
+      }),
+    );
+    engine.objects.upsert("GlobalNetworkPolicy", policy("usual", { ingress: allowUdp([1001, 1002]) }));
+    await settled();
+    expect(reachesNode(() => udp(1000))).toBe(true);
+    expect(reachesNode(() => udp(1001))).toBe(false);
+    expect(reachesNode(() => udp(1002))).toBe(true);
+    expect(reachesNode(() => udp(1003))).toBe(false);
+    // The answer to a failsafe port of ours is known by its source port where connections are not tracked.
+    expect(
+      reachesNode(() => ({ protocol: "tcp", sourcePort: 6443, destinationPort: 1001, flags: tcpFlags.syn })),
+    ).toBe(false);
+  },
+);
 
 test("a failsafe port can be limited to a network, and FelixConfiguration changes it while the engine runs", async () => {
   await start();

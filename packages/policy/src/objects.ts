@@ -12,6 +12,7 @@ import {
   type Node,
   type Pod,
   type Profile,
+  type Selector,
   type Tier,
 } from "@fairlead/api";
 import type { Calculator } from "./calc/calculator.ts";
@@ -20,7 +21,7 @@ import type { ObjectRef, PolicyKind, PolicyObject } from "./engine.ts";
 import { PolicyError } from "./error.ts";
 import type { FelixSettings } from "./felix-settings.ts";
 import type { HostEndpoints } from "./host/host-endpoints.ts";
-import { type CalicoPolicy, fromCalico } from "./model/calico.ts";
+import { type CalicoPolicy, fromCalico, globalSubject, unenforced } from "./model/calico.ts";
 import { checkModel, isAddress, isWhole } from "./model/check.ts";
 import { fromClusterNetworkPolicy } from "./model/cluster-network-policy.ts";
 import { fromKubernetes } from "./model/kubernetes.ts";
@@ -32,6 +33,8 @@ interface Handler {
   readonly raw?: true;
   /** @throws PolicyError `InvalidObject` */
   upsert(calculator: Calculator, object: KubernetesObject): void;
+  /** What of the object is not enforced, if anything. */
+  unenforced?(object: KubernetesObject): string | undefined;
   remove(calculator: Calculator, ref: ObjectRef): void;
 }
 
@@ -55,7 +58,7 @@ export class ObjectReader {
 
   /**
    * An object that cannot be read leaves its last good version in force. A policy that never had one denies what it selects, if
-   * that can be told, which for a namespaced policy is its namespace.
+   * that can be told: for a namespaced policy its namespace, for a global one what its selector says.
    */
   upsert(kind: PolicyKind, object: PolicyObject): void {
     const name = object.metadata?.name;
@@ -65,11 +68,16 @@ export class ObjectReader {
     const key = keyOf(kind, namespace === undefined ? { name } : { name, namespace });
     try {
       const handler = this.#handlers[kind];
-      handler?.upsert(this.#calculator, handler.raw ? (object as KubernetesObject) : checked(kind, object));
-      this.problems.delete(key);
+      if (handler === undefined) return;
+      const whole = handler.raw ? (object as KubernetesObject) : checked(kind, object);
+      handler.upsert(this.#calculator, whole);
+      const rest = handler.unenforced?.(whole);
+      if (rest === undefined) this.problems.delete(key);
+      else this.problems.set(key, rest);
     } catch (error) {
       this.problems.set(key, error instanceof Error ? error.message : String(error));
-      if (namespace !== undefined && policyKinds.has(kind)) this.#denyUnread(key, namespace);
+      const subject = subjectOfUnread(kind, object);
+      if (subject !== undefined) this.#denyUnread(key, subject);
     }
   }
 
@@ -78,13 +86,13 @@ export class ObjectReader {
     this.#handlers[kind]?.remove(this.#calculator, ref);
   }
 
-  #denyUnread(key: string, namespace: string): void {
+  #denyUnread(key: string, subject: Selector): void {
     if (this.#calculator.hasPolicy(key)) return;
     this.#calculator.upsertPolicy({
       key,
       tier: "default",
       order: Number.POSITIVE_INFINITY,
-      subject: inNamespace(namespace),
+      subject,
       directions: new Set(["ingress", "egress"]),
       ingress: [],
       egress: [],
@@ -96,7 +104,25 @@ export class ObjectReader {
   }
 }
 
-const policyKinds: ReadonlySet<PolicyKind> = new Set(["KubernetesNetworkPolicy", "NetworkPolicy"]);
+const namespacedPolicies: ReadonlySet<PolicyKind> = new Set(["KubernetesNetworkPolicy", "NetworkPolicy"]);
+
+/** Whom a policy that cannot be read would have been about, as far as that part of it can be read. */
+function subjectOfUnread(kind: PolicyKind, { metadata, spec }: PolicyObject): Selector | undefined {
+  if (namespacedPolicies.has(kind)) return inNamespace(metadata?.namespace ?? "default");
+  if (kind !== "GlobalNetworkPolicy") return undefined;
+  const { selector, namespaceSelector } = (spec ?? {}) as Record<string, unknown>;
+  try {
+    return globalSubject({ selector: textOf(selector), namespaceSelector: textOf(namespaceSelector) });
+  } catch {
+    // It is in `problems` already.
+    return undefined;
+  }
+}
+
+function textOf(value: unknown): string {
+  if (value === undefined || typeof value === "string") return value ?? "";
+  throw new PolicyError("InvalidObject", "A selector is a text.");
+}
 
 export function keyOf(kind: PolicyKind, ref: ObjectRef): string {
   return ref.namespace === undefined ? `${kind}/${ref.name}` : `${kind}/${ref.namespace}/${ref.name}`;
@@ -118,8 +144,10 @@ const policy = (kind: PolicyKind, read: (object: KubernetesObject) => PolicyMode
   remove: (calculator, ref) => calculator.removePolicy(keyOf(kind, ref)),
 });
 
-const calico = (kind: PolicyKind) =>
-  policy(kind, (object) => fromCalico(kind, object as KubernetesObject & CalicoPolicy));
+const calico = (kind: PolicyKind): Handler => ({
+  ...policy(kind, (object) => fromCalico(kind, object as KubernetesObject & CalicoPolicy)),
+  unenforced: (object) => unenforced((object as KubernetesObject & CalicoPolicy).spec),
+});
 
 const networkSet = (kind: "NetworkSet" | "GlobalNetworkSet"): Handler => ({
   upsert(calculator, object) {
@@ -211,6 +239,7 @@ const hostHandlers = (hosts: HostEndpoints): Partial<Record<PolicyKind, Handler>
   },
   Profile: {
     upsert: (_, object) => hosts.upsertProfile(object as Profile),
+    unenforced: (object) => unenforced((object as Profile).spec),
     remove: (_, { name }) => hosts.removeProfile(name),
   },
 });

@@ -13,6 +13,8 @@ export interface ProgrammerOptions {
   readonly clock?: Clock | undefined;
   /** Milliseconds between looks for foreign changes. */
   readonly watchInterval: number;
+  /** Milliseconds between full comparisons where others can change our tables; 0 for none. Asked each time anew. */
+  readonly refreshInterval: () => number;
 }
 
 const firstRetry = 20;
@@ -29,6 +31,8 @@ export class Programmer {
   #retry: Disposable | undefined;
   #retryDelay = firstRetry;
   #watch: Disposable | undefined;
+  /** Milliseconds watched since the last full comparison. */
+  #watched = 0;
   #needsReconcile = true;
   #keepUnknown = true;
   #closed = false;
@@ -99,6 +103,7 @@ export class Programmer {
     editor.take();
     dataplane.reconcile(editor.ruleset, { keepUnknown: this.#keepUnknown });
     this.#needsReconcile = false;
+    this.#watched = 0;
     this.transactions++;
   }
 
@@ -120,8 +125,22 @@ export class Programmer {
   #watchLater(): void {
     this.#watch = this.#clock.after(this.#options.watchInterval, () => {
       this.#look();
+      this.#refresh();
       if (!this.#closed) this.#watchLater();
     });
+  }
+
+  /**
+   * The watch tells of every change there is an event for. Comparing everything now and then is for what it might miss, and needless
+   * where the kernel lets nobody else change our tables.
+   */
+  #refresh(): void {
+    this.#watched += this.#options.watchInterval;
+    const interval = this.#options.refreshInterval();
+    if (interval === 0 || this.#watched < interval || this.#options.dataplane.health().exclusive) return;
+    this.#watched = 0;
+    this.#needsReconcile = true;
+    this.schedule();
   }
 
   #look(): void {

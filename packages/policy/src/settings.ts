@@ -24,7 +24,10 @@ export interface PolicySettings {
   /** The bits of the packet mark this package may use; it needs two. */
   readonly markMask: number;
   readonly logPrefix: string;
-  /** How often the kernel's state is compared in full, in milliseconds; 0 never. */
+  /**
+   * How often the kernel's state is compared in full, in milliseconds; 0 never. Only where the kernel cannot keep others from changing
+   * our tables (before Linux 6.9).
+   */
   readonly refreshInterval: number;
 }
 

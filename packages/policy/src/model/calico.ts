@@ -45,8 +45,7 @@ export function fromCalico(kind: PolicyKind, { metadata, spec }: CalicoPolicy): 
     order: spec.order ?? Number.POSITIVE_INFINITY,
     subject: both(
       namespace === undefined ? undefined : inNamespace(namespace),
-      parse(spec.selector),
-      spec.namespaceSelector ? namespaces(parse(spec.namespaceSelector)) : undefined,
+      globalSubject(spec),
       spec.serviceAccountSelector
         ? onInherited(parse(spec.serviceAccountSelector), inherited.serviceAccount)
         : undefined,
@@ -61,6 +60,29 @@ export function fromCalico(kind: PolicyKind, { metadata, spec }: CalicoPolicy): 
   };
 }
 
+/** What a policy selects in whatever namespace; a selector that is empty selects all. */
+export function globalSubject(spec: Pick<CalicoPolicy["spec"], "selector" | "namespaceSelector">): Selector {
+  const { selector, namespaceSelector } = spec;
+  return both(parse(selector), namespaceSelector ? namespaces(parse(namespaceSelector)) : undefined);
+}
+
+/**
+ * What of these rules is not enforced, for the operator. A packet filter does not see requests, so a rule that allows some of them allows
+ * nothing: allowing all would be more than was asked for.
+ */
+export function unenforced(spec: {
+  readonly ingress?: readonly Rule[] | undefined;
+  readonly egress?: readonly Rule[] | undefined;
+}): string | undefined {
+  const places = (["ingress", "egress"] as const).flatMap((direction) =>
+    (spec[direction] ?? []).flatMap(({ http }, index) => (http ? [`spec.${direction}[${index}].http`] : [])),
+  );
+  if (places.length === 0) return undefined;
+  return `HTTP matches are not enforced, so these rules allow nothing: ${places.join(", ")}. Take them out, or allow by port.`;
+}
+
+const nobody: PeerModel = { nets: [] };
+
 export function fromRule(rule: Rule, namespace: string | undefined): RuleModel {
   return {
     action: rule.action,
@@ -69,7 +91,7 @@ export function fromRule(rule: Rule, namespace: string | undefined): RuleModel {
     notProtocol: toNumber(rule.notProtocol),
     icmp: rule.icmp,
     notIcmp: rule.notICMP,
-    source: fromEntity(rule.source, namespace),
+    source: rule.http === undefined ? fromEntity(rule.source, namespace) : nobody,
     destination: fromEntity(rule.destination, namespace),
   };
 }

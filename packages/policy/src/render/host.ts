@@ -99,7 +99,6 @@ export function judged(
   calculator: Calculator,
 ): boolean {
   if (layer === "normal") return true;
-  if (layer === "untracked" && host.interfaceName === "*") return false;
   return calculator
     .tiersOf(host.id, direction, layer)
     .some(({ policies }) => policies.some(({ staged }) => !staged));
