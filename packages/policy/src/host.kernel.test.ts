@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createPolicyEngine, type PolicyEngine, type PolicySettings } from "./index.ts";
 import { createNftablesDataplane } from "./nftables.ts";
 import { type Transport, tcpFlags } from "./testbed/frame.ts";
-import { HostWire } from "./testbed/host-wire.ts";
+import { arrivesAtNode, HostWire } from "./testbed/host-wire.ts";
 import { arrives, frameFrom, Testbed, type TestWorkload } from "./testbed/testbed.ts";
 
 let testbed: Testbed;
@@ -55,14 +55,8 @@ const udp = (destinationPort: number): Transport => ({
 /** Whether the node itself gets a packet from beyond its uplink; the same for both families. */
 function reachesNode(payload: () => Transport): boolean {
   const outcomes = families.map(({ node, outside }) => {
-    while (host.receive() !== undefined);
-    const sent = payload();
-    const frame = frameFrom(testbed.uplink, { source: outside, destination: node, payload: sent });
-    testbed.uplink.wire.send(frame);
-    const expected = frame.subarray(outside.includes(":") ? 54 : 34);
-    for (let packet = host.receive(); packet !== undefined; packet = host.receive())
-      if (packet.equals(expected)) return true;
-    return false;
+    const frame = frameFrom(testbed.uplink, { source: outside, destination: node, payload: payload() });
+    return arrivesAtNode(testbed, host, testbed.uplink, frame);
   });
   expect(new Set(outcomes).size, "both families alike").toBe(1);
   return outcomes[0] === true;
@@ -154,8 +148,8 @@ test("the node's own links to workloads are no part of a host endpoint for all i
   engine.objects.upsert("HostEndpoint", hostEndpoint({ interfaceName: "*" }));
   await settled();
   const payload = udp(1000);
-  workload.wire.send(frameFrom(workload, { source: workload.ipv4, destination: Testbed.node4, payload }));
-  expect(host.receive()?.readUInt16BE(0)).toBe("sourcePort" in payload ? payload.sourcePort : undefined);
+  const frame = frameFrom(workload, { source: workload.ipv4, destination: Testbed.node4, payload });
+  expect(arrivesAtNode(testbed, host, workload, frame)).toBe(true);
 });
 
 test.each(["uplink", "*"])(

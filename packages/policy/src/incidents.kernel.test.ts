@@ -104,6 +104,30 @@ test("CVE-2025-67499: a port goes with its address, and says nothing about the s
   expect(to(testbed.uplink, 5000)).toBe(false);
 });
 
+test("CVE-2022-28224: source prefixes that an annotation asks for count only while FelixConfiguration says so", async () => {
+  const prefixes = ["203.0.113.0/24", "2001:db8:ff::/48"];
+  a = { ...a, endpoint: { ...a.endpoint, allowedSourcePrefixes: prefixes } };
+  await start();
+  const sends = (four: string, six: string) =>
+    [four, six].map((source) => {
+      const destination = source.includes(":") ? b.ipv6 : b.ipv4;
+      return arrives(a, b, frameFrom(a, { source, destination, payload: udp }));
+    });
+  const spoofing = async (workloadSourceSpoofing: string) => {
+    engine.objects.upsert("FelixConfiguration", {
+      metadata: { name: "default" },
+      spec: { workloadSourceSpoofing },
+    });
+    await settled();
+  };
+  expect(sends("203.0.113.5", "2001:db8:ff::5")).toEqual([false, false]);
+  await spoofing("Any");
+  expect(sends("203.0.113.5", "2001:db8:ff::5")).toEqual([true, true]);
+  expect(sends("203.0.112.5", "2001:db8:fe::5")).toEqual([false, false]);
+  await spoofing("Disabled");
+  expect(sends("203.0.113.5", "2001:db8:ff::5")).toEqual([false, false]);
+});
+
 test("CVE-2019-9946: rules of others stay as and where they are", async () => {
   nft("add", "table", "inet", "theirs");
   nft("add", "chain", "inet", "theirs", "forward", "{ type filter hook forward priority 0; policy accept; }");

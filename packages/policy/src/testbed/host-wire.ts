@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import type { NetworkNamespace } from "@fairlead/netlink";
 import koffi from "koffi";
+import { frameFrom, Testbed, type TestWorkload } from "./testbed.ts";
 
 const library = koffi.load(null);
 const socket = library.func("int socket(int domain, int type, int protocol)");
@@ -38,4 +39,43 @@ export class HostWire implements Disposable {
   [Symbol.dispose](): void {
     for (const { fd } of this.#sockets) closeSync(fd);
   }
+}
+
+let marks = 0;
+
+/**
+ * Whether a frame gets to the node itself. After it come marks over the uplink that no policy holds up (reports of multicast listeners):
+ * when they are there and the frame is not, it was dropped.
+ */
+export function arrivesAtNode(
+  testbed: Testbed,
+  host: HostWire,
+  from: Pick<TestWorkload, "wire">,
+  frame: Buffer,
+): boolean {
+  while (host.receive() !== undefined);
+  from.wire.send(frame);
+  const expected = frame.subarray(frame.readUInt16BE(12) === 0x0800 ? 34 : 54);
+  let arrived = false;
+  for (let round = 0; round < 3; round++) {
+    const rest = Buffer.alloc(20);
+    rest.writeUInt32BE(++marks, 16);
+    const mark = frameFrom(testbed.uplink, {
+      source: "2001:db8:100::1",
+      destination: Testbed.node6,
+      payload: { protocol: "icmp", type: 131, code: 0, rest },
+    });
+    testbed.uplink.wire.send(mark);
+    const deadline = performance.now() + 5_000;
+    for (;;) {
+      const packet = host.receive();
+      if (packet?.equals(expected)) arrived = true;
+      if (packet?.equals(mark.subarray(54))) break;
+      if (performance.now() > deadline) throw new Error("the mark after the frame never arrived");
+    }
+  }
+  // Each protocol has a socket of its own; the mark is in another one than the frame.
+  for (let packet = host.receive(); packet !== undefined; packet = host.receive())
+    if (packet.equals(expected)) arrived = true;
+  return arrived;
 }

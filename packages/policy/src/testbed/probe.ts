@@ -123,6 +123,9 @@ export function compareVerdicts(
   return { disagreements, allowed };
 }
 
+/** Milliseconds for packets that should arrive; a busy machine may take its time. */
+const patience = 2_000;
+
 function exchange(world: World, probes: readonly Probe[]): Set<number> {
   const index = new Map(probes.map((probe, position) => [signature(probe.frame), position]));
   const onNode = new Map(probes.map((probe, position) => [transportOf(probe.frame), position]));
@@ -130,7 +133,7 @@ function exchange(world: World, probes: readonly Probe[]): Set<number> {
   for (const probe of probes) probe.sender.wire.send(probe.frame);
   const receivers = [...world.workloads, world.testbed.uplink];
   const missing = () => probes.some((probe, position) => probe.expected && !arrived.has(position));
-  const deadline = performance.now() + 100;
+  const deadline = performance.now() + patience;
   // What should arrive is waited for; what should not has then had its chance, being sent before.
   do {
     for (const receiver of receivers) {
