@@ -142,5 +142,8 @@ function onlyWhenPassing(error: unknown): undefined {
 }
 
 function refused(error: IdentityError): CniError {
-  return new CniError("IdentityRefused", error.message, error.remedy, { cause: error });
+  // The incumbent's words, for which people and tests look.
+  return new CniError("IdentityRefused", `failed to get VMI info: ${error.message}`, error.remedy, {
+    cause: error,
+  });
 }
