@@ -1,3 +1,4 @@
+import { createPublicKey } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +59,11 @@ describe("a control plane from assets", () => {
     expect(api.args["etcd-servers"]).toBe(store.args["listen-client-urls"]);
     expect(api.args["authorization-mode"]).toBe("RBAC");
     expect(store.args["listen-peer-urls"]).not.toBe(store.args["listen-client-urls"]);
+    // What it signs for service accounts it must also believe.
+    const [signing, verifying] = ["service-account-signing-key-file", "service-account-key-file"].map(
+      (flag) => createPublicKey(readFileSync(api.args[flag]!)).export({ type: "spki", format: "pem" }),
+    );
+    expect(signing).toBe(verifying);
     const connection = new Connection(plane.kubeconfig);
     expect((await connection.call({ path: "/readyz" })).code).toBe(200);
     connection.close();
@@ -66,6 +72,37 @@ describe("a control plane from assets", () => {
     await plane.stop();
     expect([store.pid, api.pid].map(isRunning)).toEqual([false, false]);
     expect(leftovers()).not.toContain(own);
+  });
+
+  /** Those that kube-apiserver refuses to start without, that keep it off the default route, and what envtest sets as well. */
+  test("gives kube-apiserver and etcd the flags they cannot do without", async () => {
+    const directory = assets({ etcd: "setInterval(() => {}, 1000);", "kube-apiserver": server });
+    const plane = await startFromAssets(directory, 20_000);
+    await plane.stop();
+    expect(Object.keys(noted(directory, "kube-apiserver").args).sort()).toEqual([
+      "advertise-address",
+      "allow-privileged",
+      "authorization-mode",
+      "bind-address",
+      "cert-dir",
+      "disable-admission-plugins",
+      "etcd-servers",
+      "secure-port",
+      "service-account-issuer",
+      "service-account-key-file",
+      "service-account-signing-key-file",
+      "service-cluster-ip-range",
+      "tls-cert-file",
+      "tls-private-key-file",
+      "token-auth-file",
+    ]);
+    expect(Object.keys(noted(directory, "etcd").args).sort()).toEqual([
+      "advertise-client-urls",
+      "data-dir",
+      "listen-client-urls",
+      "listen-peer-urls",
+      "unsafe-no-fsync",
+    ]);
   });
 
   test("whose server ends early says why, and ends the other program", async () => {
