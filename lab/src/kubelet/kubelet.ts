@@ -139,7 +139,7 @@ export async function startKubelet(options: KubeletOptions): Promise<AsyncDispos
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearInterval(timer);
       stop.abort();
-      await pods.ended;
+      await pods.close();
       await Promise.all([...workers.values()].map((worker) => worker.close()));
     },
   };

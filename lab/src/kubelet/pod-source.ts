@@ -1,6 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { type ApiClient, isApiError, kinds, listAll, type Pod } from "@fairlead/api";
-import { messageOf } from "../error.ts";
+import { type ApiClient, type Change, createClusterView, kinds, type Pod } from "@fairlead/api";
 
 export interface PodHandlers {
   readonly signal: AbortSignal;
@@ -8,53 +6,33 @@ export interface PodHandlers {
   readonly present: (pod: Pod) => void;
   /** The object with this uid is gone. */
   readonly gone: (uid: string) => void;
-  /** After each list: the uids of all pods of the node. */
+  /** Once, when the node's pods are known for the first time: the uids of all of them. */
   readonly complete: (uids: ReadonlySet<string>) => void;
 }
 
-/** Follows the pods of one node: list, watch, and again from the start when the watch cannot be resumed. */
-export function watchPods(client: ApiClient, nodeName: string, handlers: PodHandlers) {
-  const fieldSelector = `spec.nodeName=${nodeName}`;
-  const { signal } = handlers;
-  const first = Promise.withResolvers<void>();
+export interface PodSource {
+  readonly synced: Promise<void>;
+  close(): Promise<void>;
+}
 
-  async function list(): Promise<string> {
-    const { items, resourceVersion } = await listAll(client, kinds.Pod, { fieldSelector, signal });
-    handlers.complete(new Set(items.map((pod) => pod.metadata.uid!)));
-    for (const pod of items) handlers.present(pod);
-    first.resolve();
-    return resourceVersion;
-  }
-
-  async function watch(from: string): Promise<string> {
-    let resourceVersion = from;
-    for await (const event of client.watch(kinds.Pod, { fieldSelector, resourceVersion, signal })) {
-      if (event.type === "BOOKMARK") resourceVersion = event.resourceVersion;
-      else {
-        resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
-        if (event.type === "DELETED") handlers.gone(event.object.metadata.uid!);
-        else handlers.present(event.object);
-      }
-    }
-    return resourceVersion;
-  }
-
-  async function follow(): Promise<void> {
-    let from: string | undefined;
-    while (!signal.aborted) {
-      try {
-        from ??= await list();
-        from = await watch(from);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (isApiError(error, "Gone")) from = undefined;
-        else {
-          handlers.log(`watching pods: ${messageOf(error)}; trying again`);
-          await delay(500, undefined, { signal }).catch(() => undefined);
-        }
-      }
-    }
-  }
-
-  return { synced: first.promise, ended: follow() };
+/** Follows the pods of one node. */
+export function watchPods(client: ApiClient, nodeName: string, handlers: PodHandlers): PodSource {
+  const { signal, log, present, gone, complete } = handlers;
+  const report = (fields: object, message: string) =>
+    log(`pods: ${message}${"err" in fields && fields.err instanceof Error ? `: ${fields.err.message}` : ""}`);
+  const view = createClusterView({
+    client,
+    kinds: [{ kind: kinds.Pod, fieldSelector: `spec.nodeName=${nodeName}` }],
+    logger: { info() {}, warn: report, error: report },
+  });
+  view.subscribe(kinds.Pod, ({ type, object, previous }: Change<Pod>) => {
+    if (type === "deleted") return gone(object.metadata.uid!);
+    // Deleted and made again under its name while nobody watched.
+    if (previous && previous.metadata.uid !== object.metadata.uid) gone(previous.metadata.uid!);
+    present(object);
+  });
+  const synced = view
+    .synced(signal)
+    .then(() => complete(new Set(view.list(kinds.Pod).map(({ metadata }) => metadata.uid!))));
+  return { synced, close: () => view.close() };
 }
