@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 import { eventually, Fabric, type Machine } from "./fabric.fixture.ts";
 
 const families = [

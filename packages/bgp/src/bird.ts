@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readConfig, stageConfig } from "./configFile.ts";
+import { readConfig, stageConfig } from "./config-file.ts";
 import { ControlConnection } from "./control.ts";
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 import type { ReplyLine } from "./reply.ts";
-import { parseProtocols, parseRoutes, parseStatus } from "./replyParser.ts";
+import { parseProtocols, parseRoutes, parseStatus } from "./reply-parser.ts";
 import type { BirdStatus, RouteEntry } from "./status.ts";
 
 export interface BirdOptions {

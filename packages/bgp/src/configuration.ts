@@ -5,7 +5,7 @@ import { kernelProtocols } from "./kernel.ts";
 import { parseAddress } from "./prefix.ts";
 import { Problems } from "./problems.ts";
 import { sessionsOf } from "./session.ts";
-import { sessionProtocols } from "./sessionProtocol.ts";
+import { sessionProtocols } from "./session-protocol.ts";
 import type { SelectorMatch, Speaker, SpeakerProblem } from "./speaker.ts";
 
 /** A complete BIRD 2 configuration, and what could not be expressed in it. */

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 import { type ReplyLine, ReplyReader } from "./reply.ts";
 
 interface Waiting {
@@ -63,11 +63,14 @@ export class ControlConnection {
     stop.addEventListener("abort", onStop, { once: true });
     try {
       const socket = await this.#connected();
+      socket.ref();
       const reply = this.#next();
       socket.write(`${text}\n`);
       return await reply;
     } finally {
       stop.removeEventListener("abort", onStop);
+      // A connection that waits for nothing must not keep the process alive; one that waits must.
+      this.#current?.unref();
     }
   }
 
@@ -106,8 +109,6 @@ export class ControlConnection {
       this.#drop(new BgpError("Closed", "BIRD closed the control connection; try again"), socket),
     );
     this.#current = socket;
-    // A connection that waits for nothing must not keep the process alive.
-    socket.unref();
     await greeting;
     return socket;
   }

@@ -1,5 +1,5 @@
 import type { Bird } from "./bird.ts";
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 import type { BirdStatus, RouteEntry } from "./status.ts";
 
 /** A BIRD that remembers what it was told. */

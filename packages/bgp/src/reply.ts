@@ -1,4 +1,4 @@
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 
 /** One line of a reply: a four-digit code says what kind of line it is (BIRD's `reply_codes`). */
 export interface ReplyLine {

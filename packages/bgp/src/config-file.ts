@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { BgpError } from "./errors.ts";
+import { BgpError } from "./error.ts";
 
 /** The file's text, undefined when there is none. */
 export async function readConfig(path: string): Promise<string | undefined> {
