@@ -6,12 +6,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of every write. */
 export interface WriteOptions extends CallOptions {
   /** The server validates and answers as if it had written, and keeps nothing. */
   readonly dryRun?: boolean | undefined;
   readonly fieldManager?: string | undefined;
 }
 
+/** What a list contains. Selectors are Kubernetes' texts: `app=web,tier!=db`, `spec.nodeName=worker-1`. */
 export interface ListOptions extends CallOptions {
   /** One namespace; absent means all. */
   readonly namespace?: string | undefined;
@@ -24,6 +26,7 @@ export interface ListOptions extends CallOptions {
   readonly resourceVersion?: string | undefined;
 }
 
+/** One page of a list. `continue` is there when more follows. */
 export interface ObjectList<T> {
   readonly items: T[];
   /** Where to start a watch that misses nothing. */
@@ -31,6 +34,7 @@ export interface ObjectList<T> {
   readonly continue?: string | undefined;
 }
 
+/** What a watch reports, and from which revision on. It ends when `signal` fires. */
 export interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
@@ -40,11 +44,13 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
+/** One message of a watch, in the server's order. */
 export type WatchEvent<T> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: T }
   /** Nothing changed up to this revision. */
   | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
 
+/** How a patch is written and applied. */
 export interface PatchOptions extends WriteOptions {
   /**
    * `merge`: RFC 7396. `json`: RFC 6902, an array of operations. `strategic`: merge keys for lists, built-in kinds only.
@@ -56,6 +62,7 @@ export interface PatchOptions extends WriteOptions {
   readonly force?: boolean | undefined;
 }
 
+/** Under which conditions, and how, an object is deleted. */
 export interface DeleteOptions extends CallOptions {
   /** The deletion fails with `Conflict` unless the live object has this uid and revision. */
   readonly preconditions?: {
@@ -77,6 +84,7 @@ export interface RawRequest extends CallOptions {
   readonly contentType?: string;
 }
 
+/** The answer to a request outside the typed calls. */
 export interface RawResponse {
   readonly status: number;
   /** Parsed JSON, or the text if it is not JSON. */

@@ -2,6 +2,7 @@ import type { ApiClient } from "./client.ts";
 import { HttpApiClient } from "./http/http-client.ts";
 import type { CredentialSource } from "./http/kubeconfig.ts";
 
+/** Where the cluster is and how to talk to it. Nothing given: the kubeconfig of the user, or the pod's service account. */
 export interface ApiClientOptions extends CredentialSource {
   /** Milliseconds for a whole request and its answer; 15000 by default. Watches have no such limit. */
   readonly requestTimeoutMs?: number | undefined;

@@ -85,6 +85,7 @@ const byHttpStatus: Readonly<Record<number, ApiErrorCode>> = {
   504: "Timeout",
 };
 
+/** What is known beside the code. */
 export interface ApiErrorOptions {
   readonly status?: Status | undefined;
   readonly retryAfterSeconds?: number | undefined;

@@ -62,6 +62,7 @@ function restore(value: unknown, exact: ReadonlyMap<number, bigint>): unknown {
   return value;
 }
 
+/** JSON in which a bigint is written as an integer, without loss. */
 export function stringifyJson(value: unknown): string {
   return JSON.stringify(withRawIntegers(value));
 }

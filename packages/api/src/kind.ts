@@ -27,6 +27,7 @@ export interface ResourceKind<T = KubernetesObject, D = Draft<T>> extends KindNa
   readonly draft?: (object: D) => void;
 }
 
+/** What a kind is made of: its names, its path, and its schema when it is ours. */
 export interface KindOptions<T> {
   readonly group?: string;
   readonly version: string;

@@ -1,6 +1,7 @@
 import type { LabelSelector, LabelSelectorRequirement } from "./core/network-policy.ts";
 import { ApiError } from "./error.ts";
 
+/** Labels of an object; undefined is the same as none. */
 export type Labels = Readonly<Record<string, string>> | undefined;
 
 /** Whether an object with these labels is selected. */

@@ -19,6 +19,7 @@ export interface ObjectMeta {
   managedFields?: unknown[];
 }
 
+/** Who made an object; with `controller: true`, whose business it is. */
 export interface OwnerReference {
   apiVersion: string;
   kind: string;

@@ -7,6 +7,7 @@ export interface Problem {
   readonly remedy: string;
 }
 
+/** What a check found: the object with its defaults, or all that is wrong with it. */
 export type Checked<T> =
   | { readonly ok: true; readonly object: T }
   | { readonly ok: false; readonly problems: readonly Problem[] };

@@ -30,6 +30,7 @@ export interface ViewIndex<T> {
  */
 export type SourceState = "starting" | "synced" | "missing" | "retrying";
 
+/** How the mirror of one kind is. */
 export interface SourceHealth {
   readonly kind: ResourceKind<KubernetesObject, never>;
   readonly state: SourceState;
@@ -41,6 +42,7 @@ export interface SourceHealth {
   readonly error?: ApiError | Error | undefined;
 }
 
+/** How a view is, source by source. */
 export interface ViewHealth {
   /** True when every source is synced or missing. */
   readonly healthy: boolean;
@@ -54,6 +56,7 @@ export interface ViewLogger {
   error(fields: object, message: string): void;
 }
 
+/** What a view mirrors, and with which means. */
 export interface ClusterViewOptions {
   readonly client: ApiClient;
   readonly kinds: readonly (ResourceKind<KubernetesObject, never> | ViewSource)[];
@@ -64,6 +67,7 @@ export interface ClusterViewOptions {
   readonly random?: () => number;
 }
 
+/** How a subscription begins. */
 export interface SubscribeOptions {
   /** Call the handler with what exists already, before this returns (default true). */
   readonly replay?: boolean;

@@ -6,6 +6,7 @@ import type { ReplyLine } from "./reply.ts";
 import { parseProtocols, parseRoutes, parseStatus } from "./reply-parser.ts";
 import type { BirdStatus, RouteEntry } from "./status.ts";
 
+/** Where a BIRD is reached. */
 export interface BirdOptions {
   /** BIRD's control socket, for example `/run/fairlead/bird.ctl`. */
   readonly controlSocket: string;

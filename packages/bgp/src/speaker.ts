@@ -37,6 +37,7 @@ export interface BgpFilterRule {
   readonly operations?: readonly BgpFilterOperation[];
 }
 
+/** What an accepting rule changes on a route. */
 export interface BgpFilterOperation {
   readonly addCommunity?: { readonly value: string };
   /** The announced path begins with these numbers in this order. */
@@ -44,6 +45,7 @@ export interface BgpFilterOperation {
   readonly setPriority?: { readonly value: number };
 }
 
+/** A BGPFilter by name, its rules in order. */
 export interface BgpFilter {
   readonly name: string;
   readonly spec: {
@@ -54,11 +56,13 @@ export interface BgpFilter {
   };
 }
 
+/** A key of a Secret in the agent's namespace, for a session's password. */
 export interface SecretKeyRef {
   readonly name: string;
   readonly key: string;
 }
 
+/** A BGPPeer by name. */
 export interface BgpPeer {
   readonly name: string;
   readonly spec: {
@@ -105,12 +109,14 @@ export interface BgpConfiguration {
   readonly ipv6NormalRoutePriority?: number;
 }
 
+/** An IP pool, as far as routing cares. */
 export interface SpeakerPool {
   readonly cidr: string;
   /** True: nothing of this pool is announced. */
   readonly disableBGPExport?: boolean;
 }
 
+/** All that one node's BIRD configuration depends on. */
 export interface Speaker {
   /** The node whose BIRD this is. */
   readonly node: SpeakerNode;

@@ -7,6 +7,7 @@ export interface BirdStatus {
   readonly protocols: readonly ProtocolStatus[];
 }
 
+/** One protocol instance as `show protocols all` reports it; a BGP session has a `neighbour`. */
 export interface ProtocolStatus {
   readonly name: string;
   /** `BGP`, `Kernel`, `Static`, ... */

@@ -5,6 +5,7 @@ import { nodeCommands } from "./node-commands.ts";
 import { policyCommands } from "./policy-commands.ts";
 import type { Session } from "./session.ts";
 
+/** Options that every command takes. */
 export interface GlobalOptions {
   readonly kubeconfig?: string;
   readonly context?: string;

@@ -9,11 +9,13 @@ import {
 import type { Ipam } from "@fairlead/ipam";
 import { managedLabel, type PoolChange, planPools, wantedPools } from "./pools.ts";
 
+/** Where the controller writes; pino fits. */
 export interface ClusterLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
+/** What the pool controller reads and writes with. */
 export interface PoolControllerOptions {
   readonly client: Pick<ApiClient, "create" | "replace">;
   readonly view: Pick<ClusterView, "get" | "list">;
@@ -23,6 +25,7 @@ export interface PoolControllerOptions {
   readonly now?: () => Date;
 }
 
+/** Carries an Installation's pools over; safe to call at any time. */
 export interface PoolController {
   /** Makes the pools as the Installation wants them. Resolves with the number of changes made; throws the first failure after trying all. */
   reconcile(): Promise<number>;

@@ -3,6 +3,7 @@ export interface Rounds extends AsyncDisposable {
   touch(): void;
 }
 
+/** What is done in a round and how often; times in milliseconds. */
 export interface RoundsOptions {
   readonly work: (signal: AbortSignal) => Promise<unknown>;
   /** Milliseconds between rounds without a touch. */
@@ -15,6 +16,7 @@ export interface RoundsOptions {
 const firstRetry = 500;
 const longestRetry = 30_000;
 
+/** Works at every interval, and soon after a touch; never twice at once. */
 export function runRounds({ work, interval, gather = 50, onError }: RoundsOptions): Rounds {
   const abort = new AbortController();
   let timer: NodeJS.Timeout | undefined;

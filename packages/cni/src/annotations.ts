@@ -15,6 +15,7 @@ export interface AddressWishes {
   readonly hwAddr?: string;
 }
 
+/** Annotations of a pod or namespace. */
 export type Annotations = Readonly<Record<string, string>>;
 
 const prefix = "cni.projectcalico.org/";

@@ -20,6 +20,7 @@ export interface Cni {
   handle(raw: RawRequest): Promise<Answer>;
 }
 
+/** Makes the plug-in of its parts. Calls for one pod run one after the other, others side by side. */
 export function createCni(components: CniComponents): Cni {
   const lock = createPodLock();
 

@@ -56,16 +56,19 @@ export interface PodAnnotator {
   detached(attachment: Attachment, signal: AbortSignal): Promise<void>;
 }
 
+/** What STATUS answers. */
 export type Readiness =
   | { readonly ready: true }
   | { readonly ready: false; readonly code: "NotAvailable" | "NotAvailableLimited"; readonly reason: string };
 
+/** Where the plug-in writes; pino fits. */
 export interface Log {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
+/** What the plug-in is made of. Each may be the real part or a fake. */
 export interface CniComponents {
   readonly nodeName: string;
   readonly identity: Identity;

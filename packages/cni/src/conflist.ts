@@ -6,6 +6,7 @@ export interface ConflistSettings {
   readonly hasPortmap: boolean;
 }
 
+/** File name of the network configuration in `/etc/cni/net.d`. */
 export const conflistName = "10-calico.conflist";
 
 type Json = Record<string, unknown>;

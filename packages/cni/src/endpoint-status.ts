@@ -30,6 +30,7 @@ export function writeEndpointStatus(attachment: Attachment): void {
   renameSync(`${path}.tmp`, path);
 }
 
+/** Deletes an endpoint's status file; nothing happens when there is none. */
 export function removeEndpointStatus(
   attachment: Pick<Attachment, "pod" | "ifName" | "endpointStatusDir">,
 ): void {

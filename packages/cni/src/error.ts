@@ -21,6 +21,7 @@ export const cniErrorNumbers = {
   Internal: 999,
 } as const;
 
+/** Name of an error; its number is in {@link cniErrorNumbers}. */
 export type CniErrorCode = keyof typeof cniErrorNumbers;
 
 /** A CNI call that failed. `message` says what happened, `remedy` what to do next. */
@@ -47,6 +48,7 @@ export class CniError extends Error {
   }
 }
 
+/** The error object on stdout (CNI 1.1.0, "Error"). */
 export interface CniErrorResult {
   readonly cniVersion: string;
   readonly code: number;

@@ -24,6 +24,7 @@ export interface FakeWiring extends Wiring {
   failNext?: Error;
 }
 
+/** Interfaces in memory. */
 export function createFakeWiring(): FakeWiring {
   const links = new Map<string, WiringRequest & Wired>();
   let index = 100;
@@ -55,6 +56,7 @@ export interface FakeEndpoints extends Endpoints {
   readonly late: Set<string>;
 }
 
+/** Endpoints in memory, ready at once unless told otherwise. */
 export function createFakeEndpoints(): FakeEndpoints {
   const present = new Map<string, Attachment>();
   const late = new Set<string>();

@@ -40,6 +40,7 @@ export function decodeRequest(bytes: Buffer): RawRequest {
   return { environment, config: bytes.subarray(middle).toString(), startedAt: bytes.readBigUInt64BE(12) };
 }
 
+/** What the messenger sends: see the layout at the top of this file. */
 export function encodeRequest(request: RawRequest): Buffer {
   const entries = Object.entries(request.environment).map(([name, value]) => `${name}=${value}\0`);
   const environment = Buffer.from(entries.join(""));
@@ -58,6 +59,7 @@ export interface Answer {
   readonly stdout: string;
 }
 
+/** What the messenger gets: exit status and stdout. */
 export function encodeAnswer(answer: Answer): Buffer {
   const body = Buffer.from(answer.stdout);
   const header = Buffer.alloc(12);

@@ -3,6 +3,7 @@ import { CniError } from "./error.ts";
 import { isAtLeast } from "./version.ts";
 
 export const commands = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"] as const;
+/** The value of `CNI_COMMAND`. */
 export type Command = (typeof commands)[number];
 
 /** What the messenger sent: the CNI_* variables, stdin, and when it was started (CLOCK_MONOTONIC, nanoseconds). */

@@ -14,6 +14,7 @@ export interface WiredInterface {
   readonly addresses: readonly string[];
 }
 
+/** A result object of the CNI specification, in the version that was asked for. */
 export type CniResult = Readonly<Record<string, unknown>>;
 
 const prefixLength = (address: string) => (isIPv4(address) ? 32 : 128);

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Cni } from "./cni.ts";
 import { decodeRequest, encodeAnswer, FrameError, requestLength } from "./frame.ts";
 
+/** What is served, and on which unix socket. */
 export interface CniServerOptions {
   readonly cni: Cni;
   /** For example /run/fairlead/cni.sock; its directory is made if need be. */
@@ -13,6 +14,7 @@ export interface CniServerOptions {
   readonly onError?: (error: Error) => void;
 }
 
+/** The running server. */
 export interface CniServer extends AsyncDisposable {
   /** Stops accepting, waits for the calls under way. */
   close(): Promise<void>;

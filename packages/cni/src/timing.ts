@@ -1,5 +1,6 @@
 /** The parts of an ADD, in the order in which they begin. Wiring and policy overlap. */
 export const parts = ["messenger", "identity", "ipam", "wiring", "policy", "total"] as const;
+/** A part of ADD whose time is taken. */
 export type Part = (typeof parts)[number];
 
 /** Milliseconds of each part of one ADD. */

@@ -3,6 +3,7 @@ import { CniError } from "./error.ts";
 /** Every version of the specification we speak. The messenger prints the same list for VERSION. */
 export const supportedVersions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
+/** A version of the CNI specification this plug-in speaks. */
 export type CniVersion = (typeof supportedVersions)[number];
 
 /** What a configuration without `cniVersion` means. */

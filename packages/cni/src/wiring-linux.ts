@@ -59,6 +59,7 @@ function wire<T>(what: string, work: () => T): T {
   }
 }
 
+/** Where the pods' host-side interfaces live. */
 export interface LinuxWiringOptions {
   /** Namespace of the node. Default: the process's own. */
   readonly node?: NetworkNamespace;

@@ -15,12 +15,14 @@ export interface WiringRequest {
   readonly allowIpForwarding: boolean;
 }
 
+/** What a wired pod has, as the kernel says. */
 export interface Wired {
   readonly linkIndex: number;
   readonly mac: string;
   readonly mtu: number;
 }
 
+/** Which interface to remove. */
 export interface UnwiringRequest {
   /** May be empty or gone. */
   readonly netns: string;

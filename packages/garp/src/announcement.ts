@@ -7,6 +7,7 @@
  */
 export type AnnouncementKind = "rarp" | "garp" | "na";
 
+/** One accepted announcement. */
 export interface Announcement {
   readonly kind: AnnouncementKind;
   /** When the kernel received the frame: nanoseconds of CLOCK_MONOTONIC. */

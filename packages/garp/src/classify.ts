@@ -18,6 +18,7 @@ import {
   TARGET_LINK_LAYER_ADDRESS,
 } from "./frame.ts";
 
+/** Who is expected. */
 export interface Expectation {
   /** The VM's MAC: `02:00:00:00:00:01`. */
   readonly mac: string;
@@ -45,6 +46,7 @@ export type Refusal =
   | "bad option"
   | "bad checksum";
 
+/** The judgement on one frame. */
 export type Classification =
   | { readonly accepted: true; readonly kind: AnnouncementKind; readonly address: string | undefined }
   | { readonly accepted: false; readonly reason: Refusal };

@@ -19,6 +19,7 @@ import { type AnnouncementListener, createAnnouncementListener } from "./listen.
 
 export { buildAdvertisement, buildGratuitousArp, buildRarp } from "./build.ts";
 
+/** Links in memory on which frames are sent by calling a function. */
 export interface FakeAnnouncements extends AnnouncementListener {
   /** For `createAnnouncementListener` and `announcements`. */
   readonly components: ListenerComponents;

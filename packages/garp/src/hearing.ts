@@ -6,6 +6,7 @@ import { GarpError } from "./error.ts";
 import { announcementFilter, SNAP_LENGTH } from "./filter.ts";
 import type { ListenOptions } from "./listen.ts";
 
+/** The edges of a listener, replaced in tests. */
 export interface ListenerComponents {
   /** Default: `PacketSocket.open`. */
   readonly openSocket?: (options: PacketSocketOptions) => PacketSocket;

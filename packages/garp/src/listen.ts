@@ -4,6 +4,7 @@ import type { Expectation, Refusal } from "./classify.ts";
 import type { GarpError } from "./error.ts";
 import { Hearing, type ListenerComponents } from "./hearing.ts";
 
+/** Whom to listen for, and where. */
 export interface ListenOptions extends Expectation {
   /** Namespace of the link. Default: the calling thread's. It must stay open while listening. */
   readonly netns?: NetworkNamespace;

@@ -6,6 +6,7 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import type { IPPool } from "./resources.ts";
 
+/** A block that belongs to a node. */
 export interface AffinityView {
   readonly cidr: string;
   readonly node: string;

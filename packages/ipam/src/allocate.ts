@@ -25,12 +25,14 @@ export interface AllocateRequest {
   readonly maxPerHandle?: number | undefined;
 }
 
+/** An address that was allocated, and the size of its block in bits of prefix. */
 export interface AllocatedAddress {
   readonly address: string;
   readonly family: Family;
   readonly blockPrefixLength: number;
 }
 
+/** What an allocation gave. Fewer addresses than asked for are no exception: see `shortages`. */
 export interface AllocateResult {
   readonly addresses: readonly AllocatedAddress[];
   /** Why a family got fewer than were asked for. */
@@ -89,6 +91,7 @@ export async function allocate(engine: Engine, request: AllocateRequest): Promis
   };
 }
 
+/** One given address for a handle. */
 export interface AssignRequest {
   readonly address: string;
   readonly handle: string;

@@ -11,6 +11,7 @@ import { handleName } from "./names.ts";
 import { poolOf } from "./pool.ts";
 import type { Attributes, Sequence } from "./resources.ts";
 
+/** One allocation and whether something uses it. */
 export interface CheckedAddress {
   readonly address: string;
   readonly block: string;
@@ -35,6 +36,7 @@ export interface CheckedHandle {
   readonly resourceVersion: string | undefined;
 }
 
+/** What is allocated, what is used, and where the two differ. */
 export interface CheckReport {
   readonly blocks: readonly {
     readonly cidr: string;
@@ -64,6 +66,7 @@ export interface CheckReport {
   readonly inconsistencies: readonly string[];
 }
 
+/** How many findings of a report somebody should act on. */
 export const problemCount = (report: CheckReport): number =>
   report.leaked.length +
   report.notAllocated.length +

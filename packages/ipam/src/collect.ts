@@ -19,6 +19,7 @@ import { reconcileHandles } from "./reconcile-handles.ts";
 import type { IPAMBlock, IPAMHandle } from "./resources.ts";
 import { Sightings } from "./sightings.ts";
 
+/** What is leaked in whose eyes, and after how long. */
 export interface CollectorOptions {
   /** May come from a cache. */
   readonly facts: ClusterFacts;
@@ -32,6 +33,7 @@ export interface CollectorOptions {
   readonly monotonic?: (() => number) | undefined;
 }
 
+/** What one scan saw and did. */
 export interface CollectReport {
   readonly allocations: number;
   /** Looks leaked, but not for long enough yet. */
@@ -47,6 +49,7 @@ export interface CollectReport {
   readonly problems: readonly string[];
 }
 
+/** Leak collection, in one process of the cluster. */
 export interface Collector {
   /** Looks at everything once. Run it every half grace period. */
   scan(): Promise<CollectReport>;

@@ -7,6 +7,7 @@ export const configurationName = "default";
 /** Effective when `maxBlocksPerHost` is 0. */
 export const defaultMaxBlocksPerHost = 20;
 
+/** What holds where the IPAMConfiguration says nothing. */
 export const configurationDefaults = {
   strictAffinity: false,
   autoAllocateBlocks: true,
@@ -15,6 +16,7 @@ export const configurationDefaults = {
   ipCooldownSeconds: 0,
 } as const satisfies Required<IPAMConfigurationSpec>;
 
+/** An IPAMConfiguration with its defaults. */
 export type EffectiveConfiguration = Readonly<Required<IPAMConfigurationSpec>>;
 
 /**

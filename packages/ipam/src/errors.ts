@@ -45,10 +45,12 @@ export const remedies = {
     "Check that the API server is up and reachable, then retry. Nothing is lost: a repeated call finds what was done.",
 } as const;
 
+/** Why the address manager refuses. */
 export type IpamErrorCode = keyof typeof remedies;
 
 const brand = Symbol.for("@fairlead/ipam.IpamError");
 
+/** What an error is about. */
 export interface IpamErrorOptions {
   readonly cause?: unknown;
   /** What the error is about, for example `IPAMBlock 10-0-0-0-26`. */

@@ -11,16 +11,19 @@ export interface PodFact {
   readonly deleting: boolean;
 }
 
+/** A VirtualMachine that exists. */
 export interface VmFact {
   readonly uid: string;
   readonly deleting: boolean;
 }
 
+/** A VirtualMachineInstance that exists. */
 export interface VmiFact extends VmFact {
   /** UID of the VirtualMachine that owns it; undefined for a standalone instance. */
   readonly ownerUid: string | undefined;
 }
 
+/** A Node that exists. */
 export interface NodeFact {
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -4,6 +4,7 @@ import { blockName } from "./names.ts";
 
 export { createMemoryStore, type MemoryStore } from "./memory-store.ts";
 
+/** The pools and the cluster of a fake. */
 export interface FakeIpamOptions extends Omit<IpamOptions, "store"> {
   /** CIDRs of the pools; by default one per family. */
   readonly pools?: readonly string[];

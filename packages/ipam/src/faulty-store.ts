@@ -21,6 +21,7 @@ export class StoreCrash extends Error {
   override readonly name = "StoreCrash";
 }
 
+/** A store that fails as told, and remembers what it was asked. */
 export interface FaultyStore extends IpamStore {
   readonly calls: readonly StoreCallRecord[];
   readonly crashed: boolean;

@@ -55,6 +55,7 @@ import { translated } from "./translate.ts";
 import type { Workloads } from "./workload-types.ts";
 import { createWorkloads } from "./workloads.ts";
 
+/** The store, and the edges that tests replace. */
 export interface IpamOptions {
   readonly store: IpamStore;
   /** Wall clock. */
@@ -127,6 +128,7 @@ export interface Ipam {
 
 const silent: IpamLogger = { info() {}, warn() {} };
 
+/** Makes an address manager. Nothing is read or written before the first call. */
 export function createIpam(options: IpamOptions): Ipam {
   const engine = createEngine(options);
   const bound =

@@ -2,6 +2,7 @@ import { type ApiClient, isApiError, kinds, listAll, type ResourceKind } from "@
 import type { IpamKind, IpamObject, IpamSpecs } from "./resources.ts";
 import { type IpamStore, type StoreCall, StoreError } from "./store.ts";
 
+/** How the cluster is reached. */
 export interface KubernetesStoreOptions {
   readonly client: ApiClient;
 }

@@ -52,6 +52,7 @@ export interface LeakReport {
 }
 
 /** Keys that the incumbent leaves out when there is nothing to say. */
+/** The report as `ipam release --from-report` reads it. */
 export function writeLeakReport(report: CheckReport, context: ReportContext): LeakReport {
   const { version, clusterGUID, clusterType, datastoreLocked, clusterInformationRevision } = context;
   const leakedHandles = report.handles.unused.map(({ handle, uid, resourceVersion }) => ({

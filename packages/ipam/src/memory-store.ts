@@ -9,6 +9,7 @@ export interface MemoryStore extends IpamStore {
   load<K extends IpamKind>(kind: K, object: IpamObject<IpamSpecs[K]>): void;
 }
 
+/** An empty cluster in memory, with conditional writes like the API server's. */
 export function createMemoryStore(now: () => Date = () => new Date()): MemoryStore {
   let revision = 0;
   let created = 0;

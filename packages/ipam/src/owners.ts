@@ -9,6 +9,7 @@ import type { Attributes } from "./resources.ts";
 /** Expected owner of a side; null: it must be empty. */
 export type ExpectedOwner = { readonly namespace: string; readonly name: string } | null;
 
+/** A change of an address's owners, all or nothing. */
 export interface SetOwners {
   readonly address: string;
   readonly handle: string;
@@ -21,6 +22,7 @@ export interface SetOwners {
     | undefined;
 }
 
+/** Who has an address: its handle, and the active and alternate owner. */
 export interface AddressOwners extends Owners {
   readonly handle: string | undefined;
 }

@@ -10,6 +10,7 @@ import { poolOf } from "./pool.ts";
 import { freeInBlock, type ReleaseItem } from "./release.ts";
 import type { Sequence } from "./resources.ts";
 
+/** An address to free, and the guards that must hold. */
 export interface AddressRelease {
   readonly address: string;
   /** Free it only if this handle has it. */
@@ -18,6 +19,7 @@ export interface AddressRelease {
   readonly sequence?: Sequence | undefined;
 }
 
+/** What became of each address. */
 export interface ReleaseResult {
   readonly released: readonly string[];
   /** Were free already, or rest after their release. */

@@ -1,5 +1,6 @@
 import { type CheckedAddress, type CheckReport, problemCount } from "./check.ts";
 
+/** Which details of `ipam check` are printed. */
 export interface CheckFlags {
   readonly showAllIps?: boolean;
   readonly showProblemIps?: boolean;

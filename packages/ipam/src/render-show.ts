@@ -10,6 +10,7 @@ export interface ShowFlags {
   readonly configuration?: boolean;
 }
 
+/** Text of `ipam show`. */
 export function renderShow(overview: Overview, flags: ShowFlags = {}): string {
   const tables: string[] = [];
   if (flags.configuration)
@@ -75,6 +76,7 @@ function short(count: bigint): string {
   return exponent === undefined ? plain : `${plain}e+${exponent.padStart(2, "0")}`;
 }
 
+/** Text of `ipam show --ip`. */
 export function renderAddress(shown: ShownAddress): string {
   if (!shown.inUse)
     return shown.pool === undefined

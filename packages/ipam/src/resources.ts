@@ -3,8 +3,10 @@
  * those of the incumbent, so data written by either side is read by the other.
  */
 
+/** IPv4 or IPv6. */
 export type Family = 4 | 6;
 
+/** Metadata the address manager reads and writes. */
 export interface IpamMetadata {
   readonly name: string;
   readonly uid?: string;
@@ -16,6 +18,7 @@ export interface IpamMetadata {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** A `projectcalico.org/v3` object as it is stored. */
 export interface IpamObject<Spec> {
   readonly metadata: IpamMetadata;
   readonly spec: Spec;
@@ -29,8 +32,10 @@ export interface IpamObject<Spec> {
   };
 }
 
+/** What a pool's addresses may be used for. */
 export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
 
+/** Fields of an IPPool that address management looks at. */
 export interface IPPoolSpec {
   readonly cidr: string;
   readonly vxlanMode?: "Never" | "Always" | "CrossSubnet";
@@ -63,6 +68,7 @@ export interface BlockAttribute {
 /** A 64-bit counter. Beyond 2^53, where the incumbent's are, it is a bigint. */
 export type Sequence = number | bigint;
 
+/** A block as it is stored: `allocations[i]` is the index into `attributes` of its i-th address, or null. */
 export interface IPAMBlockSpec {
   readonly cidr: string;
   /** `host:<node>` or `virtual:<name>`; absent when nobody has it. */
@@ -80,6 +86,7 @@ export interface IPAMBlockSpec {
   readonly strictAffinity?: boolean;
 }
 
+/** Which node, which block, and how far the claim is. */
 export interface BlockAffinitySpec {
   /** `""` is what old versions wrote for confirmed. */
   readonly state: "" | "pending" | "confirmed" | "pendingDeletion";
@@ -91,6 +98,7 @@ export interface BlockAffinitySpec {
   readonly deleted?: boolean | "true" | "false";
 }
 
+/** How many addresses a handle has in each block. */
 export interface IPAMHandleSpec {
   readonly handleID: string;
   /** Block CIDR to the number of addresses the handle holds there. */
@@ -98,6 +106,7 @@ export interface IPAMHandleSpec {
   readonly deleted?: boolean;
 }
 
+/** Settings of address management, one object `default` per cluster. */
 export interface IPAMConfigurationSpec {
   readonly strictAffinity?: boolean;
   readonly autoAllocateBlocks?: boolean;
@@ -108,6 +117,7 @@ export interface IPAMConfigurationSpec {
   readonly ipCooldownSeconds?: number;
 }
 
+/** Addresses that are never assigned automatically. */
 export interface IPReservationSpec {
   readonly reservedCIDRs?: readonly string[];
 }
@@ -122,7 +132,9 @@ export interface IpamSpecs {
   IPReservation: IPReservationSpec;
 }
 
+/** Names of the kinds the address manager keeps. */
 export type IpamKind = keyof IpamSpecs;
+/** All kinds the address manager keeps. */
 export const ipamKinds: readonly IpamKind[] = [
   "IPPool",
   "IPAMBlock",
@@ -132,9 +144,15 @@ export const ipamKinds: readonly IpamKind[] = [
   "IPReservation",
 ];
 
+/** A pool of addresses. */
 export type IPPool = IpamObject<IPPoolSpec>;
+/** A block of addresses, and who has them. */
 export type IPAMBlock = IpamObject<IPAMBlockSpec>;
+/** A node's claim to a block; a hint, the block is the truth. */
 export type BlockAffinity = IpamObject<BlockAffinitySpec>;
+/** What one holder has, by block; an index, the blocks are the truth. */
 export type IPAMHandle = IpamObject<IPAMHandleSpec>;
+/** The settings in force. */
 export type IPAMConfiguration = IpamObject<IPAMConfigurationSpec>;
+/** Addresses kept out of automatic assignment. */
 export type IPReservation = IpamObject<IPReservationSpec>;

@@ -9,6 +9,7 @@ import { allocationOf } from "./lookup.ts";
 import { poolOf } from "./pool.ts";
 import type { Attributes } from "./resources.ts";
 
+/** Addresses of a pool or block, counted. IPv6 counts need bigint. */
 export interface Usage {
   readonly cidr: string;
   /** A number as long as it is exact; an IPv6 pool may hold more. */
@@ -16,11 +17,13 @@ export interface Usage {
   readonly used: number;
 }
 
+/** Usage of a pool and of its blocks. */
 export interface PoolUsage extends Usage {
   readonly name: string;
   readonly blocks: readonly Usage[];
 }
 
+/** An address in use on a node that does not have its block. */
 export interface BorrowedAddress {
   readonly address: string;
   readonly borrowingNode: string;
@@ -33,6 +36,7 @@ export interface BorrowedAddress {
   readonly allocatedTo: string;
 }
 
+/** All that is known of one address. */
 export interface ShownAddress extends Owners {
   readonly address: string;
   readonly inUse: boolean;
@@ -41,6 +45,7 @@ export interface ShownAddress extends Owners {
   readonly pool: string | undefined;
 }
 
+/** What `ipam show` shows. */
 export interface Overview {
   readonly pools: readonly PoolUsage[];
   /** Blocks in no pool: theirs was deleted. */

@@ -25,6 +25,7 @@ interface SimulatedVm {
   readonly past: SimulatedPod[];
 }
 
+/** What a random history did, and what it broke. */
 export interface SimulationResult {
   readonly steps: number;
   readonly assigned: number;

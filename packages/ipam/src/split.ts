@@ -4,6 +4,7 @@ import { IpamError } from "./errors.ts";
 import { decodePool } from "./pool.ts";
 import type { IPPool } from "./resources.ts";
 
+/** Which pool, into how many equal parts. */
 export interface SplitRequest {
   /** Into how many pools: a power of two. */
   readonly number: number;

@@ -1,5 +1,6 @@
 import type { IpamKind, IpamObject, IpamSpecs } from "./resources.ts";
 
+/** Options of every call to a store. */
 export interface StoreCall {
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,6 +35,7 @@ export interface IpamStore {
   remove<K extends IpamKind>(kind: K, object: IpamObject<IpamSpecs[K]>, call?: StoreCall): Promise<void>;
 }
 
+/** Why a store refuses. */
 export type StoreErrorCode = "AlreadyExists" | "Conflict" | "Unavailable" | "Refused";
 
 const storeError = Symbol.for("@fairlead/ipam.StoreError");

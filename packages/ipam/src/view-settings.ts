@@ -3,6 +3,7 @@ import { configurationName } from "./configuration.ts";
 import { createStoreSettings, type SettingsObjects, type SettingsSource } from "./settings.ts";
 import type { IpamStore } from "./store.ts";
 
+/** Where settings come from. */
 export interface ViewSettingsOptions {
   /** Watches IPPool, IPReservation and IPAMConfiguration. */
   readonly view: ClusterView;

@@ -6,6 +6,7 @@ import { handleName } from "./names.ts";
 import { decodePool, poolOf } from "./pool.ts";
 import type { IpamStore } from "./store.ts";
 
+/** What is known of the store beside its objects. */
 export interface ViolationOptions {
   /** Nothing is under way and collection has run: handles and affinities must agree exactly, not only be recoverable. */
   readonly settled?: boolean;

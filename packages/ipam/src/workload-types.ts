@@ -15,6 +15,7 @@ export interface VmIdentity {
   readonly vmiUid: string;
 }
 
+/** What CNI ADD asks for: addresses for one container of one pod. */
 export interface WorkloadRequest {
   /** CNI network name; part of the handle. `""` stands for `k8s-pod-network`. */
   readonly network: string;
@@ -42,6 +43,7 @@ export interface WorkloadRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One address of a workload. */
 export interface WorkloadAddress {
   readonly address: string;
   readonly family: Family;
@@ -49,6 +51,7 @@ export interface WorkloadAddress {
   readonly blockPrefixLength: number;
 }
 
+/** The addresses a workload has now. */
 export interface WorkloadAssignment {
   readonly addresses: readonly WorkloadAddress[];
   readonly handle: string;
@@ -60,6 +63,7 @@ export interface WorkloadAssignment {
   readonly mac?: string;
 }
 
+/** What CNI DEL gives back. */
 export interface WorkloadRelease {
   readonly network: string;
   readonly containerId: string;
@@ -71,6 +75,7 @@ export interface WorkloadRelease {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a release freed, and what it left with the VM. */
 export interface WorkloadReleaseResult {
   /** Addresses that are free again. */
   readonly released: readonly string[];
@@ -78,6 +83,7 @@ export interface WorkloadReleaseResult {
   readonly kept: readonly string[];
 }
 
+/** The target that has taken over. */
 export interface PromoteRequest {
   readonly network: string;
   readonly vm: { readonly namespace: string; readonly name: string };
@@ -86,6 +92,7 @@ export interface PromoteRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Addresses of pods and VMs, as a CNI plug-in needs them. */
 export interface Workloads {
   /**
    * The addresses of a pod, or of the VM in it. Calling again with the same request gives the same addresses.

@@ -45,6 +45,7 @@ export interface VmWorkload {
   readonly isDeleting: boolean;
 }
 
+/** Whose a pod is: its own, or a VM's. */
 export type Workload = { readonly kind: "pod" } | VmWorkload;
 
 /** KubeVirt has not caught up with a pod this new: look again shortly. `error` is what to throw when patience ends. */

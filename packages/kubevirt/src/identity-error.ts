@@ -10,7 +10,8 @@ export type IdentityErrorCode =
   | "MigrationNotFound"
   | "MigrationMismatch";
 
-const remedies: Readonly<Record<IdentityErrorCode, string>> = {
+/** What to do next, per code. Part of every message. */
+export const remedies: Readonly<Record<IdentityErrorCode, string>> = {
   InvalidOwnerReference: "Only KubeVirt may write this owner reference; find out who created the pod.",
   UnsupportedVersion: "Upgrade Fairlead to a version that knows this version of the KubeVirt API.",
   InstanceNotFound: "The VM was stopped while its pod started: nothing to do, KubeVirt removes the pod.",

@@ -19,6 +19,7 @@ import { apiVersion, migrationNameAnnotation, migrationUidLabel } from "./names.
 /** Where objects are read: the API server itself, or a view of it (which may lag). */
 export type ObjectSource = Pick<ApiClient, "get" | "list"> | Pick<ClusterView, "get" | "list">;
 
+/** What is known before, and how long to wait. */
 export interface LookupOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long to wait for KubeVirt to take note of a new pod, milliseconds; 5000 by default. */

@@ -31,6 +31,7 @@ export interface PodMigration {
 /** Compares as a tuple, see `compareEpochs`. */
 export type Epoch = readonly [isUnderWay: 0 | 1, startedMs: number, createdMs: number, uid: string];
 
+/** Everything the answer depends on. */
 export interface ClusterObjects {
   readonly pods: readonly Pod[];
   readonly instances: readonly VirtualMachineInstance[];

@@ -10,6 +10,7 @@ import { isAcknowledged, isOver, stateOf } from "./active-pod.ts";
  */
 export type MigrationProgress = "preparing" | "running" | "succeeded" | "failed" | "cancelled" | "gone";
 
+/** The witnesses of one migration; any may be gone. */
 export interface MigrationObjects {
   readonly migrationUid: string;
   /** Absent once it was deleted. */
@@ -18,6 +19,7 @@ export interface MigrationObjects {
   readonly vmi: VirtualMachineInstance | undefined;
 }
 
+/** Whether a migration is over, one way or the other. */
 export function isFinal(progress: MigrationProgress): boolean {
   return progress !== "preparing" && progress !== "running";
 }

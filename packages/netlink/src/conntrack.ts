@@ -25,6 +25,7 @@ export interface ConntrackTuple {
   readonly icmp?: { readonly id: number; readonly type: number; readonly code: number } | undefined;
 }
 
+/** One tracked connection. */
 export interface ConntrackEntry {
   readonly family: Family;
   readonly original: ConntrackTuple;
@@ -41,6 +42,7 @@ export interface ConntrackEntry {
 export type NewConntrackEntry = Pick<ConntrackEntry, "original"> &
   Partial<Pick<ConntrackEntry, "reply" | "mark" | "timeout">>;
 
+/** Which connections are meant; what is absent matches all. */
 export interface ConntrackFilter {
   readonly family?: Family;
   /** Source or destination of either direction. */
@@ -58,6 +60,7 @@ export interface Conntrack extends Disposable {
   close(): void;
 }
 
+/** Which namespace's connections. */
 export interface ConntrackOptions {
   readonly netns?: NetworkNamespace;
   /** Milliseconds. Default 5000. */
@@ -135,6 +138,7 @@ class KernelConntrack implements Conntrack {
 const concerns = ({ original, reply }: ConntrackEntry, address: string): boolean =>
   [original.source, original.destination, reply.source, reply.destination].includes(address);
 
+/** Opens sockets to connection tracking. */
 export const Conntrack = {
   /** Opens a socket to the connection tracking of a namespace. */
   open(options: ConntrackOptions = {}): Conntrack {

@@ -38,6 +38,7 @@ export type NetlinkErrorCode =
   | "Closed"
   | "Other";
 
+/** What an error is made of. */
 export interface NetlinkErrorDetails {
   readonly code: NetlinkErrorCode;
   /** What was tried, as a verb phrase: `add route`, `open packet socket`. */

@@ -22,6 +22,7 @@ export interface InterfaceAddress {
   readonly noPrefixRoute: boolean;
 }
 
+/** An address to add to a link. */
 export interface InterfaceAddressSpec {
   readonly linkIndex: number;
   /** Address and prefix length: `10.0.0.1/24`. */
@@ -35,11 +36,13 @@ export interface InterfaceAddressSpec {
   readonly noPrefixRoute?: boolean;
 }
 
+/** Which addresses are meant; what is absent matches all. */
 export interface InterfaceAddressFilter {
   readonly family?: Family;
   readonly linkIndex?: number;
 }
 
+/** The addresses of the namespace's links. */
 export interface InterfaceAddresses {
   /** `ip address show [dev NAME]` */
   list(filter?: InterfaceAddressFilter): InterfaceAddress[];

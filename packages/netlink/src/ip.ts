@@ -4,6 +4,7 @@ import { NetlinkError } from "./error.ts";
 /** IP version. */
 export type Family = 4 | 6;
 
+/** An address in network byte order and the length of its prefix in bits. */
 export interface Prefix {
   readonly family: Family;
   /** 4 or 16 bytes. */
@@ -67,6 +68,7 @@ export function formatAddress(bytes: Uint8Array): string {
   });
 }
 
+/** `10.0.0.0/8` from bytes in network order. */
 export const formatPrefix = (address: Uint8Array, length: number): string =>
   `${formatAddress(address)}/${length}`;
 

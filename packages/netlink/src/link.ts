@@ -35,6 +35,7 @@ export interface Link {
   readonly bridgePort: BridgePort | undefined;
 }
 
+/** Settings of a bridge's port. */
 export interface BridgePort {
   readonly learning: boolean;
   readonly isolated: boolean;
@@ -93,6 +94,7 @@ export interface TunTapSpec extends LinkProperties {
   readonly ownerGroup?: number;
 }
 
+/** A link to add. */
 export type LinkSpec = VethSpec | BridgeSpec | DummySpec | TunTapSpec;
 
 /** What can be changed of a link; absent fields stay as they are. */
@@ -110,6 +112,7 @@ export interface LinkChange {
   readonly bridgePort?: Partial<BridgePort>;
 }
 
+/** Which links are meant; what is absent matches all. */
 export interface LinkFilter {
   readonly kind?: string;
   readonly master?: number;

@@ -12,5 +12,6 @@ export function parseMac(text: string): Buffer {
   });
 }
 
+/** `02:00:00:00:00:01` from six bytes. */
 export const formatMac = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");

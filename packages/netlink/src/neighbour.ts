@@ -25,6 +25,7 @@ export interface Neighbour {
   readonly router: boolean;
 }
 
+/** A neighbour entry to set: one with a MAC, or a proxy entry. */
 export type NeighbourSpec =
   | {
       readonly linkIndex: number;
@@ -36,12 +37,14 @@ export type NeighbourSpec =
     }
   | { readonly linkIndex: number; readonly address: string; readonly proxy: true };
 
+/** Which neighbour entry is meant. */
 export interface NeighbourKey {
   readonly linkIndex: number;
   readonly address: string;
   readonly proxy?: boolean;
 }
 
+/** Which entries are meant; what is absent matches all. */
 export interface NeighbourFilter {
   readonly family?: Family;
   readonly linkIndex?: number;
@@ -49,6 +52,7 @@ export interface NeighbourFilter {
   readonly proxy?: boolean;
 }
 
+/** The neighbour tables (ARP, NDP) of the namespace. */
 export interface Neighbours {
   /** `ip neighbour show [dev NAME] [proxy]` */
   list(filter?: NeighbourFilter): Neighbour[];

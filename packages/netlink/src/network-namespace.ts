@@ -110,6 +110,7 @@ class OpenNamespace implements NetworkNamespace {
   }
 }
 
+/** Opens and creates network namespaces. */
 export const NetworkNamespace = {
   /** Opens an existing namespace. `NotFound` when path or process do not exist, `Invalid` when it is something else. */
   open(source: NamespaceSource): NetworkNamespace {

@@ -26,6 +26,7 @@ export interface Frame {
   readonly linkIndex: number;
 }
 
+/** At which link a packet socket listens, and for what. */
 export interface PacketSocketOptions {
   readonly netns?: NetworkNamespace;
   readonly linkIndex: number;
@@ -39,6 +40,7 @@ export interface PacketSocketOptions {
   readonly receiveBuffer?: number;
 }
 
+/** What becomes of frames. */
 export interface FrameHandlers {
   onFrame(frame: Frame): void;
   /** The link went down (`NetworkDown`) or away (`NoDevice`), or frames were lost (`Overrun`). */
@@ -298,6 +300,7 @@ function realtimeNow(): bigint {
 const timespec = (bytes: Buffer): bigint =>
   bytes.readBigInt64LE(0) * 1_000_000_000n + bytes.readBigInt64LE(8);
 
+/** Opens packet sockets. */
 export const PacketSocket = {
   /** Opens the socket. `NoDevice` when there is no such link, `Denied` without CAP_NET_RAW. */
   open({ netns, ...options }: PacketSocketOptions): PacketSocket {

@@ -3,6 +3,7 @@ import type { Link } from "./link.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { Route } from "./route.ts";
 
+/** What may be subscribed to, in both families. */
 export type EventGroup = "link" | "address" | "route" | "neighbour";
 
 /**
@@ -27,6 +28,7 @@ export type RouteEvent =
     }
   | { readonly type: "resync"; readonly reason: "started" | "overrun" | "malformed"; readonly at: bigint };
 
+/** How a subscription ends, and whether it keeps the process alive. */
 export interface SubscribeOptions {
   /** Ends the subscription. */
   readonly signal?: AbortSignal;

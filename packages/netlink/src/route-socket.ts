@@ -13,6 +13,7 @@ import type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./r
 import { subscribeRoutes } from "./route-subscription.ts";
 import type { Rules } from "./rule.ts";
 
+/** Which namespace, and how long to wait for the kernel. */
 export interface RouteSocketOptions {
   /** Namespace whose network it shows and changes. Default: the calling thread's. May be closed after opening. */
   readonly netns?: NetworkNamespace;
@@ -76,6 +77,7 @@ class KernelRouteSocket implements RouteSocket {
 
 const NETLINK_ROUTE = 0;
 
+/** Opens route sockets. */
 export const RouteSocket = {
   /** Opens a socket. A missing CAP_NET_ADMIN is reported by the first change (`Denied`), not here. */
   open(options: RouteSocketOptions = {}): RouteSocket {

@@ -19,6 +19,7 @@ export type RouteType =
 /** IPv6 (RFC 4191): of several routes with the same prefix and metric the kernel takes the one with the highest. */
 export type RoutePreference = "low" | "medium" | "high";
 
+/** One way of a multipath route. */
 export interface NextHop {
   readonly linkIndex?: number;
   readonly gateway?: string;
@@ -91,6 +92,7 @@ export interface RouteFilter {
   readonly destination?: string;
 }
 
+/** One change of a batch. */
 export type RouteChange =
   | { readonly op: "add" | "prepend" | "replace"; readonly route: RouteSpec }
   | { readonly op: "delete"; readonly route: RouteKey };

@@ -1,5 +1,6 @@
 import type { Family } from "./ip.ts";
 
+/** What a matching rule does. */
 export type RuleAction = "table" | "goto" | "nop" | "blackhole" | "unreachable" | "prohibit";
 
 /** A policy routing rule. */
@@ -20,6 +21,7 @@ export interface Rule {
   readonly protocol: number;
 }
 
+/** A rule to add. */
 export interface RuleSpec {
   readonly family: Family;
   readonly priority: number;
@@ -37,6 +39,7 @@ export interface RuleSpec {
   readonly protocol?: number;
 }
 
+/** The policy routing rules of the namespace. */
 export interface Rules {
   /** `ip rule show` */
   list(filter?: { readonly family?: Family }): Rule[];

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { NetlinkError } from "./error.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
 
+/** Which namespace's value. */
 export interface SysctlOptions {
   /** Namespace whose value is meant. Default: the calling thread's. */
   readonly netns?: NetworkNamespace;

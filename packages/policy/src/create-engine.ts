@@ -17,6 +17,7 @@ import { PolicyProgram } from "./render/program.ts";
 import { RulesetEditor } from "./ruleset/editor.ts";
 import { defaultSettings, type PolicySettings } from "./settings.ts";
 
+/** What an engine works with. */
 export interface PolicyEngineOptions {
   readonly dataplane: Dataplane;
   readonly nodeName: string;
@@ -26,6 +27,7 @@ export interface PolicyEngineOptions {
   readonly watchInterval?: number;
 }
 
+/** Makes an engine. Nothing is programmed before `start`. */
 export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
   return new Engine(options);
 }

@@ -6,6 +6,7 @@ export interface Receipt {
   readonly bytes: number;
 }
 
+/** How the kernel's side is. */
 export interface DataplaneHealth {
   /** Whether other programs are kept from changing our tables (Linux 6.9 and newer). */
   readonly exclusive: boolean;

@@ -38,4 +38,5 @@ export interface LocalEndpoint {
   readonly state: EndpointState;
 }
 
+/** `arriving`: a migration's target, where answers of connections in midstream pass. `down`: nothing passes. */
 export type EndpointState = "running" | "arriving" | "down";

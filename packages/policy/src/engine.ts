@@ -35,6 +35,7 @@ export interface PolicyObject {
   readonly status?: unknown;
 }
 
+/** Name of an object; cluster-wide kinds have no namespace. */
 export interface ObjectRef {
   readonly namespace?: string;
   readonly name: string;
@@ -47,6 +48,7 @@ export interface Problem {
   readonly message: string;
 }
 
+/** How an engine is, for readiness and for people. */
 export interface EngineHealth {
   /** The base rules are in the kernel and the last transaction succeeded. */
   readonly ready: boolean;

@@ -19,6 +19,7 @@ import {
   type TableName,
 } from "./ruleset/ruleset.ts";
 
+/** A dataplane in memory that shows what is in force. */
 export interface FakeDataplane extends Dataplane {
   /** What is in force. */
   readonly ruleset: Ruleset;
@@ -30,6 +31,7 @@ export interface FakeDataplane extends Dataplane {
   readonly log: readonly RulesetChange[];
 }
 
+/** A ruleset in memory that obeys the kernel's rules of add, use and delete. */
 export function createFakeDataplane(): FakeDataplane {
   return new MemoryDataplane();
 }

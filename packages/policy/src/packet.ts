@@ -15,6 +15,7 @@ export interface Packet {
   readonly path?: "forwarded" | "host";
 }
 
+/** The protocols that rules can name and packets can have here. */
 export type Protocol = "tcp" | "udp" | "sctp" | "icmp" | "icmpv6" | "udplite";
 
 /** One step of the way to a verdict. */
@@ -31,6 +32,7 @@ export type Step =
   | { readonly at: "profile"; readonly profile: string; readonly action: Action }
   | { readonly at: "default"; readonly action: "Allow" | "Deny"; readonly note: string };
 
+/** What a rule says of a packet it matches. */
 export type Action = "Allow" | "Deny" | "Pass" | "Log";
 
 /** The outcome for one packet and how it came about, the deciding step last. */

@@ -6,6 +6,7 @@
 import { createFakeRouteSocket, type FakeRouteSocket } from "@fairlead/netlink/fake";
 import { createWorkloadRoutes, type WorkloadRoutes, type WorkloadRoutesOptions } from "./workload-routes.ts";
 
+/** Workload routes with a kernel that tests can look into and tamper with. */
 export interface FakeWorkloadRoutes extends WorkloadRoutes {
   /** What the kernel holds; change it behind the routes' back. */
   readonly kernel: FakeRouteSocket;
@@ -13,6 +14,7 @@ export interface FakeWorkloadRoutes extends WorkloadRoutes {
   addInterface(name: string): number;
 }
 
+/** The real reconciliation over a kernel in memory. */
 export function createFakeWorkloadRoutes(
   options: Omit<WorkloadRoutesOptions, "route"> = {},
 ): FakeWorkloadRoutes {

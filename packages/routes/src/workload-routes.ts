@@ -31,6 +31,7 @@ import {
 /** What is needed of a `RouteSocket`; the fake of `@fairlead/netlink/fake` has it too. */
 export type RoutesKernel = Pick<RouteSocket, "links" | "routes" | "neighbours" | "subscribe">;
 
+/** The kernel, the metrics, and what is not ours. */
 export interface WorkloadRoutesOptions {
   readonly route: RoutesKernel;
   /** Default 254, main. */
@@ -57,6 +58,7 @@ export interface Outcome {
   readonly errors: readonly RoutesError[];
 }
 
+/** What a comparison changed, and what it could not. */
 export interface Reconciliation {
   readonly added: number;
   readonly deleted: number;
@@ -65,6 +67,7 @@ export interface Reconciliation {
   readonly errors: readonly RoutesError[];
 }
 
+/** How long to follow the kernel, and what to do before comparing. */
 export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds between full reconciliations without any event. Default 90 000. */

@@ -27,6 +27,7 @@ export interface Priorities {
   readonly elevated: number;
 }
 
+/** Kernel metrics when nobody says otherwise. */
 export const defaultPriorities: Priorities = { normal: 1024, elevated: 512 };
 
 /** A workload route found in the kernel. */

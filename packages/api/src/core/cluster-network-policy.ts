@@ -27,6 +27,7 @@ export interface ClusterNetworkPolicyPeer extends ClusterNetworkPolicySubject {
   domainNames?: string[];
 }
 
+/** One rule; `Direction` names the field of its peers: `from` of an ingress rule, `to` of an egress rule. */
 export type ClusterNetworkPolicyRule<Direction extends "from" | "to"> = {
   name?: string;
   action: "Accept" | "Deny" | "Pass";
@@ -42,6 +43,7 @@ export interface ClusterNetworkPolicyProtocol {
   destinationNamedPort?: string;
 }
 
+/** A port or a range of ports, both ends included. */
 export interface ClusterNetworkPolicyPort {
   number?: number;
   range?: { start: number; end: number };

@@ -19,6 +19,7 @@ export interface CustomResourceDefinition extends KubernetesObject {
   status?: { conditions?: Condition[]; storedVersions?: string[] };
 }
 
+/** One version of a custom kind. */
 export interface CustomResourceDefinitionVersion {
   name: string;
   served: boolean;
@@ -30,6 +31,7 @@ export interface CustomResourceDefinitionVersion {
   selectableFields?: { jsonPath: string }[];
 }
 
+/** A column of `kubectl get`. */
 export interface PrinterColumn {
   name: string;
   type: "string" | "integer" | "number" | "boolean" | "date";

@@ -17,6 +17,7 @@ export interface Event extends KubernetesObject {
   series?: { count: number; lastObservedTime: string };
 }
 
+/** The object another one speaks of. */
 export interface ObjectReference {
   apiVersion?: string;
   kind?: string;

@@ -6,6 +6,7 @@ export interface LabelSelector {
   matchExpressions?: LabelSelectorRequirement[];
 }
 
+/** One expression of a LabelSelector. `values` only with `In` and `NotIn`. */
 export interface LabelSelectorRequirement {
   key: string;
   operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
@@ -22,12 +23,14 @@ export interface KubernetesNetworkPolicy extends KubernetesObject {
   };
 }
 
+/** Whom a rule is about: pods (both selectors together), or addresses. */
 export interface KubernetesNetworkPolicyPeer {
   podSelector?: LabelSelector;
   namespaceSelector?: LabelSelector;
   ipBlock?: { cidr: string; except?: string[] };
 }
 
+/** A port, a range of ports, or a protocol as a whole. */
 export interface KubernetesNetworkPolicyPort {
   protocol?: "TCP" | "UDP" | "SCTP";
   /** A number, or the name of a container port. Absent: all ports. */

@@ -19,6 +19,7 @@ export interface Node extends KubernetesObject {
   };
 }
 
+/** An address or name by which a node is known. */
 export interface NodeAddress {
   type: "InternalIP" | "ExternalIP" | "Hostname" | "InternalDNS" | "ExternalDNS";
   address: string;

@@ -6,6 +6,7 @@ export interface Pod extends KubernetesObject {
   status?: PodStatus;
 }
 
+/** What a pod asks for. `hostNetwork` pods are no business of a CNI plug-in. */
 export interface PodSpec {
   nodeName?: string;
   hostNetwork?: boolean;
@@ -21,6 +22,7 @@ export interface PodSpec {
   [field: string]: unknown;
 }
 
+/** A container of a pod, as far as a network looks at it. */
 export interface Container {
   name: string;
   image?: string;
@@ -30,6 +32,7 @@ export interface Container {
   [field: string]: unknown;
 }
 
+/** A named port of a container; policies may refer to the name. */
 export interface ContainerPort {
   name?: string;
   containerPort: number;
@@ -38,8 +41,10 @@ export interface ContainerPort {
   protocol?: "TCP" | "UDP" | "SCTP";
 }
 
+/** `Succeeded` and `Failed` are final: the pod's addresses are free. */
 export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
 
+/** What kubelet reports of a pod. `podIPs` holds one address per family. */
 export interface PodStatus {
   phase?: PodPhase;
   podIP?: string;

@@ -20,6 +20,7 @@ export interface Service extends KubernetesObject {
   status?: { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } };
 }
 
+/** A port of a Service and where it leads. */
 export interface ServicePort {
   name?: string;
   protocol?: "TCP" | "UDP" | "SCTP";
@@ -35,6 +36,7 @@ export interface EndpointSlice extends KubernetesObject {
   ports?: { name?: string; protocol?: "TCP" | "UDP" | "SCTP"; port?: number; appProtocol?: string }[];
 }
 
+/** One backend of an EndpointSlice. */
 export interface Endpoint {
   addresses: string[];
   conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };

@@ -7,6 +7,7 @@ import type { Faults } from "./faults.ts";
 import { type AnyKind, Store } from "./store.ts";
 import { watchStream } from "./watch-stream.ts";
 
+/** The clock of a fake cluster, and what it does not serve. */
 export interface FakeClusterOptions {
   /** Milliseconds since 1970; `Date.now` by default. */
   readonly now?: () => number;

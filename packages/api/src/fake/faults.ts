@@ -1,6 +1,7 @@
 import { ApiError, type ApiErrorCode } from "../error.ts";
 import type { ObjectRef } from "../object.ts";
 
+/** The calls of an ApiClient that a fault may hit. */
 export type Verb =
   | "get"
   | "list"
@@ -46,6 +47,7 @@ export class Crash extends Error {
   }
 }
 
+/** Whether a call changes the cluster. */
 export function isWrite(verb: Verb): boolean {
   return (
     verb === "create" ||
@@ -56,6 +58,7 @@ export function isWrite(verb: Verb): boolean {
   );
 }
 
+/** Which calls are meant; what is absent matches all. */
 export interface CallFilter {
   readonly verb?: Verb | "write";
   readonly kind?: string;

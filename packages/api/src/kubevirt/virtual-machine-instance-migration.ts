@@ -13,6 +13,7 @@ export const migrationPhases = [
   "Failed",
 ] as const;
 
+/** KubeVirt's phases of a migration; `Succeeded` and `Failed` are final. */
 export type VirtualMachineInstanceMigrationPhase = (typeof migrationPhases)[number];
 
 /** kubevirt.io/v1 VirtualMachineInstanceMigration: one move of one VMI. */

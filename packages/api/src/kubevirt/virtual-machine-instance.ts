@@ -1,5 +1,6 @@
 import type { Condition, KubernetesObject } from "../object.ts";
 
+/** KubeVirt's phases of a VMI; `Succeeded` and `Failed` are final. */
 export type VirtualMachineInstancePhase =
   | "Pending"
   | "Scheduling"
@@ -16,6 +17,7 @@ export interface VirtualMachineInstance extends KubernetesObject {
   status?: VirtualMachineInstanceStatus;
 }
 
+/** What a running VM consists of, as far as a network looks at it. */
 export interface VirtualMachineInstanceSpec {
   domain?: {
     devices?: { interfaces?: VirtualMachineInterface[]; [field: string]: unknown };
@@ -30,6 +32,7 @@ export interface VirtualMachineInstanceSpec {
   [field: string]: unknown;
 }
 
+/** An interface of the guest: with `bridge` it has the pod's address, with `masquerade` one of its own behind it. */
 export interface VirtualMachineInterface {
   name: string;
   model?: string;
@@ -41,12 +44,14 @@ export interface VirtualMachineInterface {
   ports?: { name?: string; port: number; protocol?: string }[];
 }
 
+/** What an interface of the same name is connected to: the pod network, or one of Multus. */
 export interface VirtualMachineNetwork {
   name: string;
   pod?: { vmNetworkCIDR?: string };
   multus?: { networkName: string; default?: boolean };
 }
 
+/** What KubeVirt says of a running VM. */
 export interface VirtualMachineInstanceStatus {
   phase?: VirtualMachineInstancePhase;
   nodeName?: string;
@@ -63,6 +68,7 @@ export interface VirtualMachineInstanceStatus {
   [field: string]: unknown;
 }
 
+/** An interface as the domain or the guest agent reports it (`infoSource`). */
 export interface VirtualMachineInterfaceStatus {
   /** Name of the network; absent for interfaces only the guest agent knows. */
   name?: string;

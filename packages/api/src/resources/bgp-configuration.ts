@@ -178,7 +178,9 @@ const filterSpec = object({
 
 /** What passes to and from a neighbour. The first rule that matches decides. */
 export interface BGPFilter extends Resource<typeof filterSpec> {}
+/** One rule of a BGPFilter, for one family and direction. */
 export type BGPFilterRule = z.output<ReturnType<typeof filterRule>>;
+/** What an accepting rule changes on a route. */
 export type BGPFilterOperation = z.output<typeof operation>;
 
 export const BGPFilter = defineResource({

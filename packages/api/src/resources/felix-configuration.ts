@@ -20,6 +20,7 @@ const controlPlane = [tcp(179), tcp(2379), tcp(2380), tcp(5473), tcp(6443), tcp(
 
 /** What a host endpoint always lets in, so that a wrong policy cannot lock the host away. */
 export const failsafeInbound = [tcp(22), udp(68), ...controlPlane];
+/** What a host endpoint always lets out: DHCP, DNS and the control plane. */
 export const failsafeOutbound = [udp(53), udp(67), ...controlPlane];
 
 const port = z.int().min(1).max(65535);

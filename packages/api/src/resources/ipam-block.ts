@@ -34,6 +34,7 @@ const spec = object({
 
 /** One block of addresses and who has them. */
 export interface IPAMBlock extends Resource<typeof spec> {}
+/** Whose an address of a block is: its handle and the attributes of both owners. */
 export type IPAMBlockAttributes = z.output<typeof allocation>;
 
 export const IPAMBlock = defineResource({

@@ -135,9 +135,13 @@ export const rule = object({
     ...wrong("http matches only in Allow rules", "Set action to Allow."),
   });
 
+/** One rule of a tiered policy. */
 export type Rule = z.output<typeof rule>;
+/** One side of a rule: who sends, or who receives. */
 export type EntityRule = Entity;
+/** A protocol's name in capitals, or its number. */
 export type Protocol = z.output<typeof protocol>;
+/** A number, a range `first:last`, or a name. */
 export type Port = z.output<typeof port>;
 
 export const rules = z.array(rule).max(1024);

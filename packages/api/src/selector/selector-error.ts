@@ -1,3 +1,4 @@
+/** Why a selector cannot be read. */
 export type SelectorErrorCode = "UnexpectedCharacter" | "UnterminatedString" | "UnexpectedToken" | "TooDeep";
 
 /** A selector that cannot be read. `column` counts from 1 and points at the first character that is wrong. */

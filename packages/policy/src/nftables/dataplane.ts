@@ -20,6 +20,7 @@ import { baseLayout, type KernelTableState, readKernelTable, setLayout } from ".
 import { NftablesSocket, type Refusal, systemError } from "./socket.ts";
 import { flagsOf, type KernelTable, keyType, Transaction } from "./transaction.ts";
 
+/** Where to filter. */
 export interface NftablesDataplaneOptions {
   /** The network namespace to filter in; the process's own when absent. */
   readonly netns?: NetworkNamespace;
