@@ -64,3 +64,20 @@ test("an interface prefix can be added and is never taken back while workloads m
   felix.upsert("default", { interfacePrefix: "tap,veth" });
   expect(new Set(felix.current.interfacePrefixes)).toEqual(new Set(["tap", "veth", "cali"]));
 });
+
+test.each(["x".repeat(16), 'cali";', "cali,a/b", "cali eth"])(
+  "%j begins no interface's name",
+  (interfacePrefix) => {
+    const felix = settings();
+    expect(() => felix.upsert("default", { interfacePrefix })).toThrow(
+      expect.objectContaining({ code: "InvalidObject", message: expect.stringContaining("interfacePrefix") }),
+    );
+    expect(felix.current).toEqual(defaultSettings);
+  },
+);
+
+test("blanks around interface prefixes mean nothing", () => {
+  const felix = settings();
+  felix.upsert("default", { interfacePrefix: " cali, tap," });
+  expect(felix.current.interfacePrefixes).toEqual(["cali", "tap"]);
+});

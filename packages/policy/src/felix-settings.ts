@@ -5,6 +5,7 @@ import {
   type KubernetesObject,
   kinds,
 } from "@fairlead/api";
+import { isInterfaceName } from "./endpoint-check.ts";
 import { PolicyError } from "./error.ts";
 import type { FailsafePort, PolicySettings } from "./settings.ts";
 
@@ -13,9 +14,7 @@ type RawSpec = Readonly<Record<string, unknown>>;
 
 /** How a field of the resource becomes settings. Fields that are not here do not concern this package. */
 const translations: { readonly [Field in keyof Spec]?: (spec: Spec) => Partial<PolicySettings> } = {
-  interfacePrefix: ({ interfacePrefix }) => ({
-    interfacePrefixes: interfacePrefix.split(",").filter(Boolean),
-  }),
+  interfacePrefix: ({ interfacePrefix }) => ({ interfacePrefixes: prefixes(interfacePrefix) }),
   defaultEndpointToHostAction: ({ defaultEndpointToHostAction: action }) => ({
     defaultEndpointToHostAction: ({ DROP: "Drop", ACCEPT: "Accept", RETURN: "Return" } as const)[
       action.toUpperCase() as "DROP" | "ACCEPT" | "RETURN"
@@ -86,6 +85,16 @@ function checked(spec: RawSpec): Spec {
   const result = schema.check({ apiVersion, kind, metadata: { name: "default" }, spec });
   if (result.ok) return (result.object as KubernetesObject as FelixConfiguration).spec;
   throw new PolicyError("InvalidObject", describeProblems(result.problems));
+}
+
+function prefixes(written: string): string[] {
+  const parts = written.split(",").map((part) => part.trim());
+  const bad = parts.find((part) => part !== "" && !isInterfaceName(part));
+  if (bad === undefined) return parts.filter(Boolean);
+  throw new PolicyError(
+    "InvalidObject",
+    `interfacePrefix has the part ${JSON.stringify(bad)}; write the beginnings of interface names, as in cali,tap.`,
+  );
 }
 
 function failsafes(ports: Spec["failsafeInboundHostPorts"]): FailsafePort[] {
