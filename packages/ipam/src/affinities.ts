@@ -1,6 +1,6 @@
 import { tryDecodeBlock } from "./block-decode.ts";
 import { emptyBlock, isEmptyBlock } from "./block-draft.ts";
-import type { BlockGeometry } from "./block-geometry.ts";
+import { type BlockGeometry, blockGeometry } from "./block-geometry.ts";
 import { type BlockTable, blockGone, ignoreConflict } from "./block-table.ts";
 import { affinityLabels, affinityName, blockName } from "./names.ts";
 import type { BlockAffinity, IPAMBlock } from "./resources.ts";
@@ -13,7 +13,7 @@ export const hostAffinity = (node: string): string => `host:${node}`;
 
 /** The node of a `host:` affinity. */
 export const nodeOfAffinity = (affinity: string | null | undefined): string | undefined =>
-  affinity?.startsWith("host:") ? affinity.slice("host:".length) : undefined;
+  typeof affinity === "string" && affinity.startsWith("host:") ? affinity.slice("host:".length) : undefined;
 
 export const isDeleted = ({ spec }: BlockAffinity): boolean =>
   spec.deleted === true || spec.deleted === "true";
@@ -48,7 +48,10 @@ export class Affinities {
   /** The node's blocks as the store has them, after completing what a crash interrupted. */
   async recover(node: string): Promise<IPAMBlock[]> {
     const all = await this.#store.list("BlockAffinity");
-    const own = all.filter(({ spec }) => spec.node === node && (spec.type ?? "host") !== "virtual");
+    // One that makes no sense is left for `ipam check` to report.
+    const own = all.filter(
+      ({ spec }) => spec?.node === node && spec.type !== "virtual" && blockGeometry(spec.cidr),
+    );
     const found = await Promise.all(own.map((affinity) => this.#recoverOne(affinity)));
     return found.filter((block) => block !== undefined);
   }

@@ -239,18 +239,28 @@ export class Allocator {
   ): Promise<BlockGeometry> {
     const address = parseAddress(text);
     if (!address)
-      throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, { field: "addresses" });
+      throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, {
+        object: `address ${text}`,
+        field: "addresses",
+      });
     const pool = poolOf(
       settings.pools.filter(({ allocatable }) => allocatable),
       address,
     );
     if (!pool)
-      throw new IpamError("AddressNotInPool", `The provided IP address is not in a configured pool: ${text}`);
-    if (use && !pool.uses.has(use))
       throw new IpamError(
         "AddressNotInPool",
-        `${text} is in IPPool ${pool.name}, which does not allow use ${use}`,
+        `The provided IP address is not in a configured pool: ${text}`,
+        {
+          object: `address ${text}`,
+          field: "addresses",
+        },
       );
+    if (use && !pool.uses.has(use))
+      throw new IpamError("AddressNotInPool", `${text} is in a pool that does not allow use ${use}`, {
+        object: `IPPool ${pool.name}`,
+        field: "spec.allowedUses",
+      });
     await host.load();
     const geometry = blockAround(pool, address.value);
     if (host.has(geometry.cidr)) return geometry;

@@ -40,7 +40,7 @@ const cacheLimit = 65_536;
 export function blockGeometry(text: string): BlockGeometry | undefined {
   const known = cache.get(text);
   if (known) return known;
-  const parsed = parseCidr(text);
+  const parsed = typeof text === "string" ? parseCidr(text) : undefined;
   if (!parsed) return undefined;
   const { min, max } = blockSizes[parsed.family];
   if (parsed.prefixLength < min || parsed.prefixLength > max) return undefined;

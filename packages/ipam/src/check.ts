@@ -3,6 +3,7 @@ import { nodeOfAffinity } from "./affinities.ts";
 import { attribute } from "./attributes.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
 import { allocationsOf } from "./block-draft.ts";
+import { blockGeometry } from "./block-geometry.ts";
 import type { Engine } from "./engine.ts";
 import { checkHandle } from "./handles.ts";
 import { type ClusterInventory, factsOf } from "./inventory.ts";
@@ -156,7 +157,11 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
   }
   const affine = new Map(blocks.map(({ spec }) => [spec.cidr, nodeOfAffinity(spec.affinity)]));
   for (const { metadata, spec } of affinities)
-    if (affine.get(spec.cidr) !== spec.node)
+    if (!blockGeometry(spec.cidr))
+      inconsistencies.push(
+        `BlockAffinity ${metadata.name} spec.cidr: ${JSON.stringify(spec.cidr)} is not the CIDR of a block`,
+      );
+    else if (affine.get(spec.cidr) !== spec.node)
       inconsistencies.push(
         `BlockAffinity ${metadata.name} gives ${spec.cidr} to ${spec.node}, the block does not`,
       );

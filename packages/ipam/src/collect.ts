@@ -10,13 +10,14 @@ import {
   sameHandle,
   sameSequence,
 } from "./block-draft.ts";
+import { blockGeometry } from "./block-geometry.ts";
 import { ignoreConflict } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { type JudgeOptions, judge, type Verdict } from "./leak-verdict.ts";
 import { handleName } from "./names.ts";
 import { reconcileHandles } from "./reconcile-handles.ts";
-import type { IPAMBlock, IPAMHandle } from "./resources.ts";
+import type { BlockAttribute, IPAMBlock, IPAMHandle } from "./resources.ts";
 import { Sightings } from "./sightings.ts";
 
 /** What is leaked in whose eyes, and after how long. */
@@ -242,7 +243,8 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     const nodeOf = new Map(blocks.map(({ spec }) => [spec.cidr, nodeOfAffinity(spec.affinity)]));
     for (const affinity of await engine.store.list("BlockAffinity")) {
       const { metadata, spec } = affinity;
-      if (spec.type === "virtual" || nodeOf.get(spec.cidr) === spec.node) continue;
+      if (spec.type === "virtual" || nodeOf.get(spec.cidr) === spec.node || !blockGeometry(spec.cidr))
+        continue;
       if (!sightings.see(`affinity ${metadata.name} ${metadata.resourceVersion}`, now, graceMs)) continue;
       await engine.store.remove("BlockAffinity", affinity).catch(ignoreConflict);
     }
@@ -251,11 +253,14 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
   /** Addresses whose rest is over become free, and blocks that nobody has and that are empty then disappear. */
   async function thaw(blocks: readonly IPAMBlock[], cooldownSeconds: number) {
     const options = { now: engine.now(), cooldownSeconds };
-    for (const { spec } of blocks)
-      if (spec.attributes.some((entry) => entry.releasedAt && !isCoolingDown(entry, options)))
-        await engine.blocks.update(spec.cidr, (draft) => {
+    for (const block of blocks) {
+      const { cidr, attributes } = block.spec;
+      const isOver = (entry: BlockAttribute) => entry.releasedAt && !isCoolingDown(entry, options);
+      if (tryDecodeBlock(block) && attributes.some(isOver))
+        await engine.blocks.update(cidr, (draft) => {
           draft.changed ||= draft.thawed > 0;
         });
+    }
   }
 
   return { scan };

@@ -3,6 +3,7 @@ import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { allocationOf, blockOf } from "./lookup.ts";
+import { blockName } from "./names.ts";
 import { describeOwner } from "./owner-rules.ts";
 import type { Attributes } from "./resources.ts";
 
@@ -50,7 +51,10 @@ export async function setOwners(engine: Engine, request: SetOwners): Promise<voi
     const present = draft.at(ordinal);
     if (!present) throw absent();
     if (!sameHandle(present.handle, handle))
-      throw new IpamError("HandleMismatch", `IP ${address} is not assigned to handle ${handle}`);
+      throw new IpamError("HandleMismatch", `IP ${address} is not assigned to handle ${handle}`, {
+        object: `IPAMBlock ${blockName(found.geometry.cidr)}`,
+        field: `spec.allocations[${ordinal}]`,
+      });
     const next = { ...present.owners };
     for (const side of ["active", "alternate"] as const) {
       const value = request[side];

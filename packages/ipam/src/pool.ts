@@ -72,6 +72,7 @@ export function decodePool({ metadata, spec, status }: IPPool): Pool {
   if (tunnels.ipipMode !== "Never" && tunnels.vxlanMode !== "Never")
     throw wrong("vxlanMode", "cannot be combined with IPIP");
   const uses = spec.allowedUses ?? poolDefaults.allowedUses;
+  if (!Array.isArray(uses)) throw wrong("allowedUses", "is not a list");
   for (const [i, use] of uses.entries())
     if (!["Workload", "Tunnel", "LoadBalancer"].includes(use))
       throw wrong(`allowedUses[${i}]`, `"${use}" is not Workload, Tunnel or LoadBalancer`);
@@ -81,6 +82,7 @@ export function decodePool({ metadata, spec, status }: IPPool): Pool {
   if (mode !== "Automatic" && mode !== "Manual")
     throw wrong("assignmentMode", `"${mode}" is not Automatic or Manual`);
   const select = (field: "nodeSelector" | "namespaceSelector") => {
+    if (typeof (spec[field] ?? "") !== "string") throw wrong(field, "is not a text");
     try {
       return compileSelector(spec[field] || "all()");
     } catch (cause) {
@@ -176,18 +178,16 @@ export function selectPools(pools: readonly Pool[], request: PoolRequest): reado
 }
 
 function findPool(pools: readonly Pool[], name: string, family: Family): Pool {
-  const field = `pools[${family}]`;
+  const where = { object: `IPPool ${name}`, field: `pools[${family}]` };
   const cidr = parseCidr(name);
   if (cidr && cidr.family !== family)
-    throw new IpamError("PoolNotFound", `${name} is not an IPv${family} pool`, { field });
+    throw new IpamError("PoolNotFound", `${name} is not an IPv${family} pool`, where);
   if (!cidr && parseAddress(name))
-    throw new IpamError("PoolNotFound", `${name} is an address, not a pool`, { field });
+    throw new IpamError("PoolNotFound", `${name} is an address, not a pool`, where);
   const text = cidr ? formatCidr(cidr) : undefined;
   const pool = pools.find((pool) => (text ? pool.cidr === text : pool.name === name));
   if (!pool?.allocatable || pool.family !== family)
-    throw new IpamError("PoolNotFound", `the given pool (${name}) does not exist, or is not enabled`, {
-      field,
-    });
+    throw new IpamError("PoolNotFound", `the given pool (${name}) does not exist, or is not enabled`, where);
   return pool;
 }
 

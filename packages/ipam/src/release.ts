@@ -3,6 +3,7 @@ import { type Allocation, allocationsOfHandle, sameHandle, sameSequence } from "
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
+import { blockName } from "./names.ts";
 import type { Sequence } from "./resources.ts";
 
 /** What is to be freed in one block: an ordinal, a handle's addresses, or an ordinal only if it is still this handle's or allocation. */
@@ -37,15 +38,18 @@ export async function freeInBlock(
       if (ordinal === undefined) return handle === undefined ? [] : draft.ofHandle(handle);
       const present = draft.at(ordinal);
       if (!present) return [];
+      const object = `IPAMBlock ${blockName(cidr)}`;
       if (handle !== undefined && !sameHandle(present.handle, handle))
         throw new IpamError(
           "HandleMismatch",
           `${present.address} belongs to handle ${present.handle}, not ${handle}`,
+          { object, field: `spec.allocations[${ordinal}]` },
         );
       if (sequence !== undefined && !sameSequence(sequence, present.sequence))
         throw new IpamError(
           "SequenceMismatch",
           `${present.address} has sequence number ${present.sequence}, not ${sequence}`,
+          { object, field: `spec.sequenceNumberForAllocation.${ordinal}` },
         );
       return [present];
     });

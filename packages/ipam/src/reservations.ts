@@ -14,8 +14,13 @@ export interface Reservations {
 export function decodeReservations(reservations: readonly IPReservation[]): Reservations {
   const cidrs: Cidr[] = [];
   const problems: string[] = [];
-  for (const { metadata, spec } of reservations)
-    for (const [i, text] of (spec?.reservedCIDRs ?? []).entries()) {
+  for (const { metadata, spec } of reservations) {
+    const items: unknown = spec?.reservedCIDRs ?? [];
+    if (!Array.isArray(items)) {
+      problems.push(`IPReservation ${metadata.name} spec.reservedCIDRs is not a list`);
+      continue;
+    }
+    for (const [i, text] of items.entries()) {
       const cidr = typeof text === "string" ? parseCidrOrAddress(text) : undefined;
       if (cidr) cidrs.push(cidr);
       else
@@ -23,6 +28,7 @@ export function decodeReservations(reservations: readonly IPReservation[]): Rese
           `IPReservation ${metadata.name} spec.reservedCIDRs[${i}]: ${JSON.stringify(text)} is not an address or CIDR`,
         );
     }
+  }
   return {
     cidrs,
     problems,

@@ -10,7 +10,9 @@ import type { WorkloadRequest } from "./workload-types.ts";
  * @throws IpamError RequestInvalid, AddressInvalid
  */
 export function checkRequest(request: WorkloadRequest): ReadonlyMap<Family, string> {
-  const wrong = (field: string, message: string) => new IpamError("RequestInvalid", message, { field });
+  const object = `pod ${request.pod.namespace}/${request.pod.name}`;
+  const wrong = (field: string, message: string) =>
+    new IpamError("RequestInvalid", message, { object, field });
   for (const field of ["containerId", "node"] as const) if (!request[field]) throw wrong(field, "is empty");
   for (const field of ["namespace", "name", "uid"] as const)
     if (!request.pod[field]) throw wrong(`pod.${field}`, "is empty");
@@ -22,9 +24,12 @@ export function checkRequest(request: WorkloadRequest): ReadonlyMap<Family, stri
   for (const [i, text] of (request.addresses ?? []).entries()) {
     const field = `addresses[${i}]`;
     const address = parseAddress(text);
-    if (!address) throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, { field });
+    if (!address) throw new IpamError("AddressInvalid", `"${text}" is not an IP address`, { object, field });
     if (addresses.has(address.family))
-      throw new IpamError("AddressInvalid", `${text} is a second IPv${address.family} address`, { field });
+      throw new IpamError("AddressInvalid", `${text} is a second IPv${address.family} address`, {
+        object,
+        field,
+      });
     addresses.set(address.family, text);
   }
   return addresses;
