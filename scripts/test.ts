@@ -1,5 +1,5 @@
 /**
- * `npm test`: the checks, the build, every test of the packages, then the end-to-end suites inside a lab. It closes with the line
+ * `npm test`: the checks, every test of the packages, then the end-to-end suites inside a lab. It closes with the line
  * `N passed, N failed`. With arguments, vitest runs with these: `npm test -- --project unit packages/ipam`.
  */
 import { spawnSync } from "node:child_process";
@@ -13,7 +13,6 @@ if (args.length > 0) {
   runSteps([["vitest", "run", ...args]]);
 } else {
   await import("./check.ts");
-  await import("./build.ts");
   // A complete run has the machine to itself and may judge what is left on it.
   process.env.FAIRLEAD_COMPLETE_TEST_RUN = "1";
   const results = [

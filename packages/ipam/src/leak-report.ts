@@ -51,8 +51,7 @@ export interface LeakReport {
     | undefined;
 }
 
-/** Keys that the incumbent leaves out when there is nothing to say. */
-/** The report as `ipam release --from-report` reads it. */
+/** The report as `ipam release --from-report` reads it. Keys that the incumbent leaves out when there is nothing to say are left out. */
 export function writeLeakReport(report: CheckReport, context: ReportContext): LeakReport {
   const { version, clusterGUID, clusterType, datastoreLocked, clusterInformationRevision } = context;
   const leakedHandles = report.handles.unused.map(({ handle, uid, resourceVersion }) => ({
