@@ -19,24 +19,29 @@ export interface RunningVm {
   readonly ipv6: string;
 }
 
-/** Creates the VM of the user's page: bridge binding on the pod network, allowed to migrate. */
-export async function createVm(client: ApiClient, name: string): Promise<void> {
-  await client.create(kinds.VirtualMachine, {
-    metadata: { name, namespace },
-    spec: {
-      runStrategy: "Always",
-      template: {
-        metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
-        spec: {
-          domain: {
-            devices: { interfaces: [{ name: "default", bridge: {} }] },
-            resources: { requests: { memory: "128Mi" } },
-          },
-          networks: [{ name: "default", pod: {} }],
+/** A VM as an operator's guide has it: bridge binding on the pod network, allowed to migrate. */
+export const virtualMachine = (name: string) => ({
+  apiVersion: "kubevirt.io/v1" as const,
+  kind: "VirtualMachine" as const,
+  metadata: { name, namespace },
+  spec: {
+    runStrategy: "Always" as const,
+    template: {
+      metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
+      spec: {
+        domain: {
+          devices: { interfaces: [{ name: "default", bridge: {} }] },
+          resources: { requests: { memory: "128Mi" } },
         },
+        networks: [{ name: "default", pod: {} }],
       },
     },
-  });
+  },
+});
+
+/** Creates it. */
+export async function createVm(client: ApiClient, name: string): Promise<void> {
+  await client.create(kinds.VirtualMachine, virtualMachine(name));
 }
 
 /** Waits until the VM's instance runs and its pod has both addresses. */

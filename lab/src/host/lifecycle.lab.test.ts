@@ -4,30 +4,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LabStatus } from "../control/protocol.ts";
+import { virtualMachine } from "../experiment/virtual-machine.ts";
 import { defaultTopology } from "../first/paths.ts";
 import { labCommand, Trial, until } from "./trial.ts";
 
 const trial = new Trial();
 const kubectl = (...args: string[]) => trial.lab("kubectl", ...args);
 
-const vm = {
-  apiVersion: "kubevirt.io/v1",
-  kind: "VirtualMachine",
-  metadata: { name: "vm1", namespace: "default" },
-  spec: {
-    runStrategy: "Always",
-    template: {
-      metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
-      spec: {
-        domain: {
-          devices: { interfaces: [{ name: "default", bridge: {} }] },
-          resources: { requests: { memory: "128Mi" } },
-        },
-        networks: [{ name: "default", pod: {} }],
-      },
-    },
-  },
-};
+const vm = virtualMachine("vm1");
 
 let started: ReturnType<Trial["lab"]>;
 beforeAll(() => {

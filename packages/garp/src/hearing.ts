@@ -4,7 +4,7 @@ import type { Announcement } from "./announcement.ts";
 import { classifyFor, describeIdentity, type Identity, identityOf } from "./classify.ts";
 import { GarpError } from "./error.ts";
 import { announcementFilter, SNAP_LENGTH } from "./filter.ts";
-import type { ListenOptions } from "./listen.ts";
+import type { ListenOptions } from "./listen-options.ts";
 
 /** The edges of a listener, replaced in tests. */
 export interface ListenerComponents {

@@ -12,6 +12,6 @@ export {
   type AnnouncementListener,
   announcements,
   createAnnouncementListener,
-  type ListenOptions,
   listen,
 } from "./listen.ts";
+export type { ListenOptions } from "./listen-options.ts";

@@ -1,7 +1,8 @@
 /** What every listener does, the real one and the fake. */
 import assert from "node:assert/strict";
 import { buildAdvertisement, buildGratuitousArp, buildRarp } from "./build.ts";
-import type { AnnouncementListener, ListenOptions } from "./listen.ts";
+import type { AnnouncementListener } from "./listen.ts";
+import type { ListenOptions } from "./listen-options.ts";
 
 export interface ListenHarness {
   readonly listener: AnnouncementListener;

@@ -1,24 +1,6 @@
-import type { NetworkNamespace } from "@fairlead/netlink";
 import type { Announcement } from "./announcement.ts";
-import type { Expectation, Refusal } from "./classify.ts";
-import type { GarpError } from "./error.ts";
 import { Hearing, type ListenerComponents } from "./hearing.ts";
-
-/** Whom to listen for, and where. */
-export interface ListenOptions extends Expectation {
-  /** Namespace of the link. Default: the calling thread's. It must stay open while listening. */
-  readonly netns?: NetworkNamespace;
-  /** The host-side veth of the target pod. */
-  readonly linkIndex: number;
-  /** Ends listening; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** `OpenFailed` before each new attempt, `FramesLost`. */
-  readonly onProblem?: (error: GarpError) => void;
-  /** A frame passed the kernel's filter and was refused here: something in the pod sends odd frames. */
-  readonly onRefused?: (reason: Refusal) => void;
-  /** False lets the process end while listening. Default true. */
-  readonly keepAlive?: boolean;
-}
+import type { ListenOptions } from "./listen-options.ts";
 
 /** Hears announcements. Real: `createAnnouncementListener`; in memory: `@fairlead/garp/fake`. */
 export interface AnnouncementListener {

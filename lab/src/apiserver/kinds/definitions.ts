@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, listAt, objectAt, sameJson, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Api } from "../rest/api.ts";
-import { finishDeletion } from "../rest/delete.ts";
+import { finishDeletion } from "../rest/finish.ts";
 import { customResources } from "./custom.ts";
 import type { Resource } from "./resource.ts";
 

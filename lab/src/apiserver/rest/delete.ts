@@ -1,10 +1,10 @@
 import { isObject, type Json } from "../json.ts";
-import type { Resource } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
 import { conflict } from "../status.ts";
 import { Stored } from "../storage/change.ts";
 import { type Api, type Call, keyOf } from "./api.ts";
-import { hasSpecFinalizers, require } from "./update.ts";
+import { finishDeletion, hasSpecFinalizers } from "./finish.ts";
+import { requireStored } from "./stored.ts";
 
 /** metav1.DeleteOptions. */
 export interface DeleteOptions {
@@ -41,7 +41,7 @@ export interface Deletion {
 
 export function remove(api: Api, call: Call, options: DeleteOptions): Deletion {
   const { resource } = call;
-  const stored = require(api, call);
+  const stored = requireStored(api, call);
   const old = stored.object;
   if (options.uid !== undefined && options.uid !== old.metadata.uid)
     throw conflict(
@@ -80,13 +80,6 @@ export function remove(api: Api, call: Call, options: DeleteOptions): Deletion {
     object.status = { ...(isObject(old.status) ? old.status : {}), phase: "Terminating" };
   if (call.dryRun) return { stored: new Stored(stored.key, stored.version, object), removed: false };
   return { stored: api.store.put(api.objects(resource), stored.key, object), removed: false };
-}
-
-/** Takes the object out of the store; watchers get its last state. */
-export function finishDeletion(api: Api, resource: Resource, stored: Stored, last: KubeObject): Stored {
-  const removed = api.store.remove(api.objects(resource), new Stored(stored.key, stored.version, last));
-  resource.strategy.afterRemove?.(last);
-  return removed;
 }
 
 const foreground = "foregroundDeletion";

@@ -5,11 +5,11 @@ import { StatusError } from "../status.ts";
 import type { Api, Call } from "./api.ts";
 import { parseDeleteOptions, remove } from "./delete.ts";
 import type { Reply } from "./reply.ts";
-import { require } from "./update.ts";
+import { requireStored } from "./stored.ts";
 
 /** Eviction: a deletion that asks the pod's disruption budgets first. 429 when a budget is used up. */
 export function evict(api: Api, call: Call, body: Json | undefined): Reply {
-  const pod = require(api, call).object;
+  const pod = requireStored(api, call).object;
   const phase = stringAt(pod, "status", "phase");
   const ready = listAt(pod, "status", "conditions").some(
     (c) => stringAt(c, "type") === "Ready" && stringAt(c, "status") === "True",

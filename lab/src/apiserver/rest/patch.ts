@@ -7,7 +7,8 @@ import { badRequest, StatusError } from "../status.ts";
 import type { Stored } from "../storage/change.ts";
 import { decode } from "./admit.ts";
 import type { Api, Call } from "./api.ts";
-import { inVersion, require, update } from "./update.ts";
+import { requireStored } from "./stored.ts";
+import { inVersion, update } from "./update.ts";
 
 export const patchTypes = [
   "application/json-patch+json",
@@ -19,7 +20,7 @@ export const patchTypes = [
 /** Changes an object by a JSON, merge or strategic merge patch. */
 export function patch(api: Api, call: Call, body: Json | undefined, type: string): Stored {
   if (body === undefined) throw badRequest("the patch is empty");
-  const stored = require(api, call);
+  const stored = requireStored(api, call);
   const current = inVersion(stored.object, apiVersionOf(call.resource));
   const object = decode(call, patched(call, current, body, type));
   const { resourceVersion } = object.metadata;

@@ -14,7 +14,8 @@ import { list, parseSelection } from "./list.ts";
 import { negotiate } from "./negotiate.ts";
 import { patch } from "./patch.ts";
 import { objectShapes, type Reply } from "./reply.ts";
-import { require, update } from "./update.ts";
+import { requireStored } from "./stored.ts";
+import { update } from "./update.ts";
 import { type Encoder, watch } from "./watch.ts";
 
 export interface ResourceRequest {
@@ -34,7 +35,7 @@ export async function handleResource(
   const { resource } = call;
   switch (verb) {
     case "get":
-      return { resource, object: require(api, call) };
+      return { resource, object: requireStored(api, call) };
     case "list":
       return {
         resource,

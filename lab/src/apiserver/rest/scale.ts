@@ -5,7 +5,8 @@ import { applyMergePatch } from "../patch/merge-patch.ts";
 import { findPath } from "../table/jsonpath.ts";
 import type { Api, Call } from "./api.ts";
 import { mediaType } from "./body.ts";
-import { require, update } from "./update.ts";
+import { requireStored } from "./stored.ts";
+import { update } from "./update.ts";
 
 /** The autoscaling/v1 Scale of an object with a scale subresource. */
 export function readScale(call: Call, object: KubeObject): JsonObject {
@@ -41,7 +42,7 @@ export function writeScale(
   contentType: string | undefined,
   verb: string,
 ): JsonObject {
-  const { object } = require(api, call);
+  const { object } = requireStored(api, call);
   const current = readScale(call, object);
   const wanted =
     verb === "update"

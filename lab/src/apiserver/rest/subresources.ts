@@ -10,8 +10,9 @@ import type { Reply } from "./reply.ts";
 import { body, type ResourceRequest } from "./resources.ts";
 import { answerReview } from "./reviews.ts";
 import { readScale, writeScale } from "./scale.ts";
+import { requireStored } from "./stored.ts";
 import { issueToken } from "./token.ts";
-import { require, update } from "./update.ts";
+import { update } from "./update.ts";
 
 /** Requests that are not plain reads and writes of objects: token, binding, eviction, scale, finalize, reviews. */
 export class Subresources {
@@ -54,7 +55,7 @@ export class Subresources {
         return verb === "update" ? finalize(this.#api, call, objectBody(await body(request))) : undefined;
     }
     if (subresource === "scale" && resource.scale) {
-      if (verb === "get") return { json: readScale(call, require(this.#api, call).object) };
+      if (verb === "get") return { json: readScale(call, requireStored(this.#api, call).object) };
       if (verb === "update" || verb === "patch")
         return {
           json: writeScale(this.#api, call, await body(request), request.headers["content-type"], verb),
@@ -72,7 +73,7 @@ function objectBody(value: unknown): JsonObject {
 
 /** The scheduler's verdict: sets the node of a pod that has none. */
 function bind(api: Api, call: Call, binding: JsonObject): Reply {
-  const { object } = require(api, call);
+  const { object } = requireStored(api, call);
   const node = stringAt(binding, "target", "name") ?? "";
   const current = stringAt(object, "spec", "nodeName");
   if (current)
@@ -114,7 +115,7 @@ function bind(api: Api, call: Call, binding: JsonObject): Reply {
 
 /** Replaces spec.finalizers of a namespace; the last one gone, the namespace goes. */
 function finalize(api: Api, call: Call, sent: JsonObject): Reply {
-  const stored = require(api, call);
+  const stored = requireStored(api, call);
   const finalizers = listAt(sent, "spec", "finalizers");
   const object: KubeObject = { ...stored.object, metadata: { ...stored.object.metadata } };
   const through: Call = {

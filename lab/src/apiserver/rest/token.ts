@@ -2,13 +2,13 @@ import { type BoundObject, defaultAudience, type Tokens } from "../auth/tokens.t
 import { type JsonObject, listAt, numberAt, objectAt, stringAt } from "../json.ts";
 import { conflict, fieldError, invalid, notFound } from "../status.ts";
 import { type Api, type Call, keyOf } from "./api.ts";
-import { require } from "./update.ts";
+import { requireStored } from "./stored.ts";
 
 const storages = { Pod: "/pods", Secret: "/secrets", Node: "/nodes" } as const;
 
 /** TokenRequest: a token for a service account, optionally bound to a pod, secret or node. */
 export function issueToken(api: Api, tokens: Tokens, call: Call, request: JsonObject): JsonObject {
-  const account = require(api, call).object;
+  const account = requireStored(api, call).object;
   const audiences = listAt(request, "spec", "audiences").map(String);
   const seconds = numberAt(request, "spec", "expirationSeconds") ?? 3600;
   if (seconds < 600)

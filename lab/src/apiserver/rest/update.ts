@@ -1,25 +1,19 @@
 import { sameJson } from "../json.ts";
 import { apiVersionOf } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
-import { badRequest, conflict, fieldError, invalid, notFound } from "../status.ts";
+import { badRequest, conflict, fieldError, invalid } from "../status.ts";
 import { Stored } from "../storage/change.ts";
 import { requireValid } from "./admit.ts";
-import { type Api, type Call, keyOf } from "./api.ts";
+import type { Api, Call } from "./api.ts";
 import { countsGenerations } from "./create.ts";
-import { finishDeletion } from "./delete.ts";
+import { finishDeletion, hasSpecFinalizers } from "./finish.ts";
 import { trackWrite } from "./managed.ts";
-
-/** The stored object this call is about. */
-export function require(api: Api, call: Call): Stored {
-  const stored = api.objects(call.resource).get(keyOf(call.namespace, call.name));
-  if (!stored) throw notFound(call.resource, call.name);
-  return stored;
-}
+import { requireStored } from "./stored.ts";
 
 /** Replaces an object. `object` has been decoded and belongs to this call. */
 export function update(api: Api, call: Call, object: KubeObject, track = trackWrite): Stored {
   const { resource } = call;
-  const stored = require(api, call);
+  const stored = requireStored(api, call);
   const old = inVersion(stored.object, apiVersionOf(resource));
   const metadata = object.metadata;
   if (!metadata.name) metadata.name = call.name;
@@ -133,16 +127,3 @@ const isFinished = (object: KubeObject): boolean =>
   (object.metadata.finalizers?.length ?? 0) === 0 &&
   (object.metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
   !hasSpecFinalizers(object);
-
-/** Namespaces are also held by spec.finalizers. */
-export function hasSpecFinalizers(object: KubeObject): boolean {
-  const spec = object.spec;
-  return (
-    object.kind === "Namespace" &&
-    typeof spec === "object" &&
-    spec !== null &&
-    !Array.isArray(spec) &&
-    Array.isArray(spec.finalizers) &&
-    spec.finalizers.length > 0
-  );
-}

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { RequestOptions } from "node:https";
 import { ApiError } from "../error.ts";
+import type { Identity, TlsOptions } from "./identity.ts";
 import { type Context, type CredentialSource, read, readContext, type User } from "./kubeconfig.ts";
 
 /** How to reach a server and who we are there. */
@@ -13,17 +13,6 @@ export interface Credentials {
   /** Changes when anything above does. */
   readonly fingerprint: string;
   readonly tlsFingerprint: string;
-}
-
-export type TlsOptions = Pick<
-  RequestOptions,
-  "ca" | "cert" | "key" | "pfx" | "passphrase" | "servername" | "rejectUnauthorized"
->;
-
-/** Who we are, apart from the server. */
-export interface Identity {
-  readonly tls: TlsOptions;
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
-import type { Identity } from "./credentials.ts";
+import type { Identity } from "./identity.ts";
 import type { Context } from "./kubeconfig.ts";
 
 /** Asks the program or identity provider that a kubeconfig names. */
