@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createFaultyStore } from "./faulty-store.ts";
-import { seeded } from "./simulation.ts";
+import { seeded } from "./random.ts";
 import { del, Testbed, texts } from "./testbed.ts";
 import { findViolations } from "./violations.ts";
 

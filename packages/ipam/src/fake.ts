@@ -23,5 +23,7 @@ export function createFakeIpam({
 }
 
 export { createFaultyStore, type FaultyStore, StoreCrash, type StoreFault } from "./faulty-store.ts";
-export { type SimulationResult, seeded, simulate } from "./simulation.ts";
+export { seeded } from "./random.ts";
+export type { SimulationResult } from "./simulated-cluster.ts";
+export { simulate } from "./simulation.ts";
 export { findViolations, type ViolationOptions } from "./violations.ts";
