@@ -1,38 +1,27 @@
 import fc from "fast-check";
 import type { Bench } from "../../../scripts/bench.ts";
-import { compareVerdicts } from "../src/testbed/probe.ts";
-import { anyPacket, anyPolicy, toObject } from "../src/testbed/random-world.ts";
+import { anyQuestion, ask } from "../src/testbed/agreement.ts";
 import { openWorld } from "../src/testbed/world.ts";
 
-const runs = 200;
-const packetsPerRun = 110;
+const wanted = 22_000;
 
 /** Random policies and packets: how often kernel and evaluator differ, which must be never. */
 export default async function agreement(bench: Bench): Promise<void> {
   const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 2 ** 31);
   await using world = await openWorld({ defaultEndpointToHostAction: "Accept" });
-  const { engine } = world;
-  const policySets = fc.sample(fc.array(anyPolicy, { maxLength: 6 }), { numRuns: runs, seed });
-  const packetSets = fc.sample(fc.array(anyPacket, { minLength: packetsPerRun, maxLength: packetsPerRun }), {
-    numRuns: runs,
-    seed,
-  });
+  let verdicts = 0;
   let different = 0;
   let allowed = 0;
   const begin = performance.now();
-  for (const [index, policies] of policySets.entries()) {
-    for (const [position, policy] of policies.entries())
-      engine.objects.upsert(policy.kind, toObject(policy, position));
-    await engine.settled();
-    const outcome = compareVerdicts(world, packetSets[index] ?? []);
+  for (const question of fc.sample(anyQuestion({ policies: 6, packets: 110 }), { numRuns: 1_000, seed })) {
+    if (verdicts >= wanted) break;
+    const outcome = await ask(world, question);
+    verdicts += question.packets.length;
     different += outcome.disagreements.length;
     allowed += outcome.allowed;
-    for (const [position, { kind, namespace }] of policies.entries()) {
-      engine.objects.remove(kind, namespace ? { name: `p${position}`, namespace } : { name: `p${position}` });
-    }
+    if (outcome.disagreements.length > 0) bench.say(JSON.stringify({ question, ...outcome }));
   }
-  const verdicts = runs * packetsPerRun;
-  bench.say(`seed ${seed}: ${verdicts} verdicts, ${allowed} packets allowed`);
+  bench.say(`FAIRLEAD_SEED=${seed}: ${verdicts} verdicts, ${allowed} packets allowed`);
   bench.report({ name: "verdicts on which kernel and evaluator differ", value: different, unit: "verdicts" });
   bench.report({
     name: "verdicts, policies changing in between",

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createPolicyEngine, type PolicyEngine, type PolicyObject } from "./index.ts";
+import { createPolicyEngine, type PolicyEngine, type PolicyKind, type PolicyObject } from "./index.ts";
 import { createNftablesDataplane } from "./nftables.ts";
 import type { FloodPlan, FloodReport } from "./testbed/flood.ts";
 import { arrives, frameFrom, Testbed, type TestWorkload } from "./testbed/testbed.ts";
@@ -24,6 +24,40 @@ const serve: PolicyObject = {
   },
 };
 
+/** The uplink may reach port 82 as far as the server's own policy goes; the node's host endpoint is what forbids it. */
+const fromOutside: PolicyObject = {
+  metadata: { namespace: "default", name: "from-outside" },
+  spec: {
+    podSelector: { matchLabels: { role: "server" } },
+    policyTypes: ["Ingress"],
+    ingress: [
+      {
+        from: [{ ipBlock: { cidr: "192.0.2.0/24" } }, { ipBlock: { cidr: "2001:db8::/64" } }],
+        ports: [{ port: 80 }, { port: 82 }],
+      },
+    ],
+  },
+};
+const uplink = (labels: Record<string, string> = {}): PolicyObject => ({
+  metadata: { name: "uplink", labels: { role: "uplink", ...labels } },
+  spec: { node: "node", interfaceName: "uplink" },
+});
+const through: PolicyObject = {
+  metadata: { name: "through" },
+  spec: {
+    selector: "role == 'uplink'",
+    applyOnForward: true,
+    types: ["Ingress"],
+    ingress: [{ action: "Allow", protocol: "TCP", destination: { ports: [80] } }],
+  },
+};
+const objects: readonly (readonly [PolicyKind, PolicyObject])[] = [
+  ["KubernetesNetworkPolicy", serve],
+  ["KubernetesNetworkPolicy", fromOutside],
+  ["HostEndpoint", uplink()],
+  ["GlobalNetworkPolicy", through],
+];
+
 const limit = () => ({ signal: AbortSignal.timeout(10_000) });
 const path = (name: string) => fileURLToPath(new URL(`./testbed/${name}.ts`, import.meta.url));
 const fdPath = (fd: number) => `/proc/${process.pid}/fd/${fd}`;
@@ -32,7 +66,7 @@ async function start(options: { exclusive?: boolean } = {}): Promise<PolicyEngin
   const dataplane = createNftablesDataplane({ netns: testbed.node, ...options });
   const fresh = createPolicyEngine({ dataplane, nodeName: "node", watchInterval: 20 });
   await fresh.start();
-  fresh.objects.upsert("KubernetesNetworkPolicy", serve);
+  for (const [kind, object] of objects) fresh.objects.upsert(kind, object);
   for (const { endpoint } of [server, friend, enemy]) fresh.endpoints.upsert(endpoint);
   fresh.synced();
   await fresh.settled(limit());
@@ -58,11 +92,12 @@ async function underFlood(action: () => Promise<void>): Promise<FloodReport> {
   const plan: FloodPlan = {
     namespace: fdPath(testbed.far.fd),
     receiver: server,
-    allowed: friend,
+    allowed: [friend, testbed.uplink],
     forbidden: [
       { from: enemy, port: 80 },
       { from: friend, port: 81 },
       { from: stranger, port: 80 },
+      { from: testbed.uplink, port: 82 },
     ],
   };
   const child = spawn(process.execPath, [path("flood"), JSON.stringify(plan, endsOnly)], {
@@ -107,6 +142,8 @@ describe("no forbidden packet passes and no connection breaks", () => {
           },
         });
         engine.objects.upsert("KubernetesNetworkPolicy", serve);
+        engine.objects.upsert("HostEndpoint", uplink({ count: String(count) }));
+        if (count % 5 === 0) engine.objects.upsert("GlobalNetworkPolicy", through);
         if (count % 3 === 0)
           engine.objects.remove("KubernetesNetworkPolicy", {
             namespace: "default",
@@ -143,7 +180,7 @@ describe("no forbidden packet passes and no connection breaks", () => {
   });
 
   test("while the agent is killed in the middle of changes", async () => {
-    const plan = { endpoints: [server, friend, enemy].map(({ endpoint }) => endpoint), policies: [serve] };
+    const plan = { endpoints: [server, friend, enemy].map(({ endpoint }) => endpoint), objects };
     const report = await underFlood(async () => {
       for (let count = 0; count < 3; count++) {
         await engine.close();

@@ -1,13 +1,13 @@
 /** A process with an engine in it, to be killed. Arguments: the namespace's path, and endpoints and policies as JSON. */
 import { NetworkNamespace } from "@fairlead/netlink";
 import type { LocalEndpoint } from "../endpoint.ts";
-import type { PolicyObject } from "../engine.ts";
+import type { PolicyKind, PolicyObject } from "../engine.ts";
 import { createPolicyEngine } from "../index.ts";
 import { createNftablesDataplane } from "../nftables.ts";
 
 export interface AgentPlan {
   readonly endpoints: readonly LocalEndpoint[];
-  readonly policies: readonly PolicyObject[];
+  readonly objects: readonly (readonly [kind: PolicyKind, object: PolicyObject])[];
 }
 
 const [path = "", text = "{}"] = process.argv.slice(2);
@@ -17,7 +17,7 @@ const engine = createPolicyEngine({
   nodeName: "node",
 });
 await engine.start();
-for (const policy of plan.policies) engine.objects.upsert("KubernetesNetworkPolicy", policy);
+for (const [kind, object] of plan.objects) engine.objects.upsert(kind, object);
 for (const endpoint of plan.endpoints) engine.endpoints.upsert(endpoint);
 engine.synced();
 await engine.settled();

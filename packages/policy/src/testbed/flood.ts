@@ -19,7 +19,7 @@ export interface FloodPlan {
   readonly namespace: string;
   readonly receiver: FloodEnd;
   /** May open connections to port 80 of the receiver. */
-  readonly allowed: FloodEnd;
+  readonly allowed: readonly FloodEnd[];
   /** Every one of these tries from its own address to the given port, and must not get through. */
   readonly forbidden: readonly { readonly from: FloodEnd; readonly port: number }[];
 }
@@ -29,7 +29,7 @@ export interface FloodReport {
   readonly forbiddenArrived: number;
   readonly allowedSent: number;
   readonly allowedLost: number;
-  /** Segments of a connection that was open from the beginning. */
+  /** Segments of connections that were open from the beginning. */
   readonly establishedSent: number;
   readonly establishedLost: number;
 }
@@ -41,7 +41,7 @@ function flood(plan: FloodPlan): () => FloodReport {
   using netns = NetworkNamespace.open(plan.namespace);
   const wireOf = (end: FloodEnd) => new Wire(netns, end.linkIndex);
   const receiver = wireOf(plan.receiver);
-  const allowed = wireOf(plan.allowed);
+  const allowed = plan.allowed.map((from) => ({ from, wire: wireOf(from) }));
   const forbidden = plan.forbidden.map(({ from, port }) => ({ from, port, wire: wireOf(from) }));
   const report = {
     forbiddenSent: 0,
@@ -88,16 +88,16 @@ function flood(plan: FloodPlan): () => FloodReport {
 
   const send = (wire: Wire, frame: Buffer): boolean => {
     wire.send(frame);
-    const deadline = performance.now() + 1_000;
+    const deadline = performance.now() + 10_000;
     while (performance.now() < deadline) if (drain(frame)) return true;
     return false;
   };
 
   for (const family of families) {
-    send(allowed, segment(plan.allowed, family, connectionPort, 80, tcpFlags.syn));
-    receiver.send(
-      segment(plan.receiver, family, 80, connectionPort, tcpFlags.syn | tcpFlags.ack, plan.allowed),
-    );
+    for (const { from, wire } of allowed) {
+      send(wire, segment(from, family, connectionPort, 80, tcpFlags.syn));
+      receiver.send(segment(plan.receiver, family, 80, connectionPort, tcpFlags.syn | tcpFlags.ack, from));
+    }
   }
 
   const round = () => {
@@ -106,12 +106,13 @@ function flood(plan: FloodPlan): () => FloodReport {
         report.forbiddenSent++;
         wire.send(segment(from, family, 2_000 + (serial % 60_000), port, forbiddenFlags));
       }
-      report.establishedSent++;
-      if (!send(allowed, segment(plan.allowed, family, connectionPort, 80, tcpFlags.ack)))
-        report.establishedLost++;
-      report.allowedSent++;
-      if (!send(allowed, segment(plan.allowed, family, 2_000 + (serial % 60_000), 80, tcpFlags.syn)))
-        report.allowedLost++;
+      for (const { from, wire } of allowed) {
+        report.establishedSent++;
+        if (!send(wire, segment(from, family, connectionPort, 80, tcpFlags.ack))) report.establishedLost++;
+        report.allowedSent++;
+        if (!send(wire, segment(from, family, 2_000 + (serial % 60_000), 80, tcpFlags.syn)))
+          report.allowedLost++;
+      }
     }
   };
 

@@ -1,3 +1,4 @@
+import type { Dataplane } from "../dataplane.ts";
 import { createPolicyEngine, type PolicySettings } from "../index.ts";
 import { createNftablesDataplane } from "../nftables.ts";
 import { HostWire } from "./host-wire.ts";
@@ -8,10 +9,14 @@ import { Testbed } from "./testbed.ts";
 const protocols = { TCP: "tcp", UDP: "udp" } as const;
 
 /** The random world with an engine that knows everything but policies. */
-export async function openWorld(settings: Partial<PolicySettings> = {}): Promise<World & AsyncDisposable> {
+export async function openWorld(
+  settings: Partial<PolicySettings> = {},
+  /** Stands between engine and kernel, to see whether anybody notices. */
+  between: (kernel: Dataplane) => Dataplane = (kernel) => kernel,
+): Promise<World & AsyncDisposable> {
   const testbed = new Testbed();
   const engine = createPolicyEngine({
-    dataplane: createNftablesDataplane({ netns: testbed.node }),
+    dataplane: between(createNftablesDataplane({ netns: testbed.node })),
     nodeName: "node",
     settings,
   });
