@@ -1,75 +1,88 @@
 import type { LabelPredicate, Labels } from "../label-selector.ts";
 import { parseSelector } from "./parse.ts";
-import { namespaceLabel, type Selector } from "./selector.ts";
+import { type LabelTest, namespaceLabel, type Selector } from "./selector.ts";
 
 const noLabels: Readonly<Record<string, string>> = {};
 
-type Test = (labels: Readonly<Record<string, string>>) => boolean;
+/** Finds a label's value on a subject, `undefined` where it has no such label. */
+export type LabelReader<T> = (subject: T) => string | undefined;
+
+type Test<T> = (subject: T) => boolean;
 
 /** A predicate that decides as `selector` says. Compile once, call often. Throws `SelectorError` for a text. */
 export function compileSelector(selector: Selector | string): LabelPredicate {
-  const test = compile(typeof selector === "string" ? parseSelector(selector) : selector);
+  const parsed = typeof selector === "string" ? parseSelector(selector) : selector;
+  const test = compileSelectorOver(parsed, readLabel);
   return (labels: Labels) => test(labels ?? noLabels);
 }
 
 /** Decides once, without compiling. */
 export function evaluateSelector(selector: Selector, labels: Labels): boolean {
-  return compile(selector)(labels ?? noLabels);
+  return compileSelectorOver(selector, readLabel)(labels ?? noLabels);
 }
 
 /** Labels are plain objects: what is not a text of their own (`constructor`, `__proto__`) is not a label. */
-function compile(selector: Selector): Test {
+function readLabel(key: string): LabelReader<Readonly<Record<string, string>>> {
+  return (labels) => {
+    const text: unknown = labels[key];
+    return typeof text === "string" ? text : undefined;
+  };
+}
+
+/** A predicate over anything that has labels; `reader` is asked once for each key the selector looks at. */
+export function compileSelectorOver<T>(
+  selector: Selector,
+  reader: (key: string) => LabelReader<T>,
+): (subject: T) => boolean {
   switch (selector.type) {
     case "all":
       return () => true;
-    case "global":
-      return (labels) => typeof labels[namespaceLabel] !== "string";
-    case "has": {
-      const { key } = selector;
-      return (labels) => typeof labels[key] === "string";
+    case "global": {
+      const read = reader(namespaceLabel);
+      return (subject) => read(subject) === undefined;
     }
-    case "equals": {
-      const { key, value } = selector;
-      return (labels) => labels[key] === value;
-    }
-    case "notEquals": {
-      const { key, value } = selector;
-      return (labels) => labels[key] !== value;
-    }
-    case "in": {
-      const { key } = selector;
-      const values = new Set(selector.values);
-      return (labels) => values.has(labels[key] as string);
-    }
-    case "notIn": {
-      const { key } = selector;
-      const values = new Set(selector.values);
-      return (labels) => !values.has(labels[key] as string);
-    }
-    case "contains":
-      return onText(selector.key, (text) => text.includes(selector.value));
-    case "startsWith":
-      return onText(selector.key, (text) => text.startsWith(selector.value));
-    case "endsWith":
-      return onText(selector.key, (text) => text.endsWith(selector.value));
     case "not": {
-      const test = compile(selector.operand);
-      return (labels) => !test(labels);
+      const test = compileSelectorOver(selector.operand, reader);
+      return (subject) => !test(subject);
     }
     case "and": {
-      const tests = selector.operands.map(compile);
-      return (labels) => tests.every((test) => test(labels));
+      const tests = selector.operands.map((operand) => compileSelectorOver(operand, reader));
+      return (subject) => tests.every((test) => test(subject));
     }
     case "or": {
-      const tests = selector.operands.map(compile);
-      return (labels) => tests.some((test) => test(labels));
+      const tests = selector.operands.map((operand) => compileSelectorOver(operand, reader));
+      return (subject) => tests.some((test) => test(subject));
     }
+    default:
+      return compileTest(selector, reader(selector.key));
   }
 }
 
-function onText(key: string, test: (text: string) => boolean): Test {
-  return (labels) => {
-    const text: unknown = labels[key];
-    return typeof text === "string" && test(text);
-  };
+function compileTest<T>(test: LabelTest, read: LabelReader<T>): Test<T> {
+  switch (test.type) {
+    case "has":
+      return (subject) => read(subject) !== undefined;
+    case "equals": {
+      const { value } = test;
+      return (subject) => read(subject) === value;
+    }
+    case "notEquals": {
+      const { value } = test;
+      return (subject) => read(subject) !== value;
+    }
+    case "in": {
+      const values: ReadonlySet<string | undefined> = new Set(test.values);
+      return (subject) => values.has(read(subject));
+    }
+    case "notIn": {
+      const values: ReadonlySet<string | undefined> = new Set(test.values);
+      return (subject) => !values.has(read(subject));
+    }
+    case "contains":
+      return (subject) => read(subject)?.includes(test.value) ?? false;
+    case "startsWith":
+      return (subject) => read(subject)?.startsWith(test.value) ?? false;
+    case "endsWith":
+      return (subject) => read(subject)?.endsWith(test.value) ?? false;
+  }
 }
