@@ -16,23 +16,25 @@ import {
   type Tier,
 } from "@fairlead/api";
 import type { Calculator } from "./calc/calculator.ts";
+import type { MemberSource } from "./calc/source.ts";
 import type { NamedPort } from "./endpoint.ts";
 import type { ObjectRef, PolicyKind, PolicyObject } from "./engine.ts";
 import { PolicyError } from "./error.ts";
 import type { FelixSettings } from "./felix-settings.ts";
 import type { HostEndpoints } from "./host/host-endpoints.ts";
 import { type CalicoPolicy, fromCalico, globalSubject, unenforced } from "./model/calico.ts";
-import { checkModel, isAddress, isWhole } from "./model/check.ts";
+import { checkModel, isAddress, isWhole, readAddress } from "./model/check.ts";
 import { fromClusterNetworkPolicy } from "./model/cluster-network-policy.ts";
 import { fromKubernetes } from "./model/kubernetes.ts";
 import { inNamespace } from "./model/member-set.ts";
 import type { PolicyModel } from "./model/policy.ts";
+import type { Hex } from "./ruleset/ruleset.ts";
 
 interface Handler {
   /** The object is read as it was written, without its defaults. */
   readonly raw?: true;
   /** @throws PolicyError `InvalidObject` */
-  upsert(calculator: Calculator, object: KubernetesObject): void;
+  upsert(calculator: Calculator, object: KubernetesObject, key: string): void;
   /** What of the object is not enforced, if anything. */
   unenforced?(object: KubernetesObject): string | undefined;
   remove(calculator: Calculator, ref: ObjectRef): void;
@@ -70,7 +72,7 @@ export class ObjectReader {
       const handler = this.#handlers[kind];
       if (handler === undefined) return;
       const whole = handler.raw ? (object as KubernetesObject) : checked(kind, object);
-      handler.upsert(this.#calculator, whole);
+      handler.upsert(this.#calculator, whole, key);
       const rest = handler.unenforced?.(whole);
       if (rest === undefined) this.problems.delete(key);
       else this.problems.set(key, rest);
@@ -131,10 +133,8 @@ export function keyOf(kind: PolicyKind, ref: ObjectRef): string {
 /** The object with its defaults filled in. Kinds of Kubernetes' own come checked from its server. */
 function checked(kind: PolicyKind, object: PolicyObject): KubernetesObject {
   const known = kinds[kind];
-  const { apiVersion } = known;
-  const whole = { ...object, apiVersion, kind: known.kind };
-  const result = known.schema?.check(whole);
-  if (result === undefined) return whole as KubernetesObject;
+  if (known.schema === undefined) return object as KubernetesObject;
+  const result = known.schema.check({ ...object, apiVersion: known.apiVersion, kind: known.kind });
   if (result.ok) return result.object as KubernetesObject;
   throw new PolicyError("InvalidObject", describeProblems(result.problems));
 }
@@ -199,9 +199,9 @@ const handlers: Partial<Record<PolicyKind, Handler>> = {
       calculator.setServiceAccount(namespace, name, undefined),
   },
   Pod: {
-    upsert(calculator, object) {
-      const source = podSource(object as Pod);
-      if (source === undefined) calculator.removeSource(keyOf("Pod", object.metadata));
+    upsert(calculator, object, key) {
+      const source = podSource(object as Pod, key);
+      if (source === undefined) calculator.removeSource(key);
       else calculator.upsertSource(source);
     },
     remove: (calculator, ref) => calculator.removeSource(keyOf("Pod", ref)),
@@ -211,20 +211,20 @@ const handlers: Partial<Record<PolicyKind, Handler>> = {
       const { metadata, spec } = object as IPPool;
       // Addresses of services alone are no destination inside.
       const inside = spec.allowedUses.some((use) => use !== "LoadBalancer");
-      calculator.setPool(
+      calculator.pools.setPool(
         metadata.name,
         inside ? { cidr: spec.cidr, natOutgoing: spec.natOutgoing } : undefined,
       );
     },
-    remove: (calculator, { name }) => calculator.setPool(name, undefined),
+    remove: (calculator, { name }) => calculator.pools.setPool(name, undefined),
   },
   Node: {
     upsert(calculator, object) {
       const { metadata, status } = object as Node;
       const addresses = (status?.addresses ?? []).map(({ address }) => address).filter(isAddress);
-      calculator.setNode(metadata.name, addresses);
+      calculator.pools.setNode(metadata.name, addresses);
     },
-    remove: (calculator, { name }) => calculator.setNode(name, undefined),
+    remove: (calculator, { name }) => calculator.pools.setNode(name, undefined),
   },
   EndpointSlice: {
     upsert: (calculator, object) => calculator.upsertSource(sliceSource(object as EndpointSlice)),
@@ -253,12 +253,12 @@ const felixHandlers = (felix: FelixSettings): Partial<Record<PolicyKind, Handler
 });
 
 /** A pod that has ended, has no address yet or uses its node's is in no set. */
-function podSource({ metadata, spec, status }: Pod) {
+function podSource({ metadata, spec, status }: Pod, id: string): MemberSource | undefined {
   if (spec.hostNetwork || status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
-  const addresses = (status?.podIPs ?? []).map(({ ip }) => ip).filter(isAddress);
+  const addresses = readAddresses(status?.podIPs?.map(({ ip }) => ip));
   if (addresses.length === 0) return undefined;
   return {
-    id: keyOf("Pod", metadata),
+    id,
     labels: metadata.labels ?? {},
     addresses,
     ports: podPorts(spec),
@@ -268,20 +268,37 @@ function podSource({ metadata, spec, status }: Pod) {
   };
 }
 
+/** Addresses as the kernel holds them; what is none is left out. */
+function readAddresses(texts: readonly unknown[] = []): Hex[] {
+  return texts.map(readAddress).filter((read) => read !== undefined);
+}
+
 const protocols = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
 
 /** The named ports of a pod's containers. */
-export function podPorts(spec: Pod["spec"]): NamedPort[] {
-  return [...(spec.initContainers ?? []), ...spec.containers]
-    .flatMap(({ ports = [] }) => ports)
-    .flatMap(({ name, containerPort, protocol = "TCP" }) =>
-      name === undefined || protocols[protocol] === undefined || !isWhole(containerPort, 65_535)
-        ? []
-        : [{ name, protocol: protocols[protocol], port: containerPort }],
-    );
+export function podPorts({ initContainers = [], containers }: Pod["spec"]): NamedPort[] {
+  const named: NamedPort[] = [];
+  for (const list of [initContainers, containers]) {
+    for (const { ports = [] } of list) {
+      for (const { name, containerPort, protocol } of ports) {
+        const port = name === undefined ? undefined : readPort(name, protocol, containerPort);
+        if (port !== undefined) named.push(port);
+      }
+    }
+  }
+  return named;
 }
 
-function sliceSource(slice: EndpointSlice) {
+function readPort(
+  name: string,
+  protocol: keyof typeof protocols = "TCP",
+  port: unknown,
+): NamedPort | undefined {
+  if (protocols[protocol] === undefined || !isWhole(port, 65_535)) return undefined;
+  return { name, protocol: protocols[protocol], port };
+}
+
+function sliceSource(slice: EndpointSlice): MemberSource {
   const { metadata } = slice;
   const service = metadata.labels?.["kubernetes.io/service-name"];
   const usable = slice.endpoints.filter(({ conditions }) => conditions?.ready !== false);
@@ -289,12 +306,10 @@ function sliceSource(slice: EndpointSlice) {
     id: keyOf("EndpointSlice", metadata),
     labels: {},
     addresses:
-      slice.addressType === "FQDN" ? [] : usable.flatMap(({ addresses }) => addresses).filter(isAddress),
-    ports: (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }): NamedPort[] =>
-      protocols[protocol] === undefined || !isWhole(port, 65_535)
-        ? []
-        : [{ name, protocol: protocols[protocol], port }],
-    ),
+      slice.addressType === "FQDN" ? [] : readAddresses(usable.flatMap(({ addresses }) => addresses)),
+    ports: (slice.ports ?? [])
+      .map(({ name = "", protocol, port }) => readPort(name, protocol, port))
+      .filter((port) => port !== undefined),
     namespace: metadata.namespace ?? "default",
     isPod: false,
     service: `${metadata.namespace ?? "default"}/${service ?? ""}`,

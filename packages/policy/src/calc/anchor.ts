@@ -1,5 +1,4 @@
 import type { Selector } from "@fairlead/api";
-import { labelKeys } from "../model/member-set.ts";
 
 /** A label that whatever a selector selects must carry; without `value`, with any value. */
 export interface Anchor {
@@ -7,43 +6,59 @@ export interface Anchor {
   readonly value?: string;
 }
 
+/** What an anchor costs: how many there may be to look at. `undefined` when it cannot be looked up at all. */
+export type AnchorCost = (anchor: Anchor) => number | undefined;
+
 /**
  * Labels of which everything the selector selects carries at least one, so that candidates can be looked up instead of
- * searched for. `undefined` when the selector says nothing of the kind.
+ * searched for; of several possibilities the cheapest. `undefined` when the selector says nothing of the kind.
  */
-export function anchorsOf(selector: Selector): readonly Anchor[] | undefined {
+export function anchorsOf(selector: Selector, cost: AnchorCost): readonly Anchor[] | undefined {
+  return cheapest(selector, cost)?.anchors;
+}
+
+interface Choice {
+  readonly anchors: readonly Anchor[];
+  readonly cost: number;
+}
+
+function cheapest(selector: Selector, cost: AnchorCost): Choice | undefined {
   switch (selector.type) {
     case "equals":
-      return [{ key: selector.key, value: selector.value }];
+      return choice([{ key: selector.key, value: selector.value }], cost);
     case "in":
-      return selector.values.map((value) => ({ key: selector.key, value }));
+      return choice(
+        [...new Set(selector.values)].map((value) => ({ key: selector.key, value })),
+        cost,
+      );
     case "has":
     case "contains":
     case "startsWith":
     case "endsWith":
-      return [{ key: selector.key }];
+      return choice([{ key: selector.key }], cost);
     case "and":
       return selector.operands
-        .map(anchorsOf)
-        .filter((anchors) => anchors !== undefined)
-        .sort((a, b) => breadth(a) - breadth(b))[0];
+        .map((operand) => cheapest(operand, cost))
+        .filter((each) => each !== undefined)
+        .sort((a, b) => a.cost - b.cost)[0];
     case "or": {
-      const parts = selector.operands.map(anchorsOf);
-      return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+      const parts = selector.operands.map((operand) => cheapest(operand, cost));
+      return parts.every((part) => part !== undefined) ? together(parts) : undefined;
     }
     default:
       return undefined;
   }
 }
 
-/** A guess at how much an anchor selects: a label of its own least, being a pod at all most. */
-function breadth(anchors: readonly Anchor[]): number {
-  return anchors.reduce((sum, anchor) => sum + weigh(anchor), 0);
+function choice(anchors: readonly Anchor[], cost: AnchorCost): Choice | undefined {
+  const costs = anchors.map(cost);
+  if (!costs.every((each) => each !== undefined)) return undefined;
+  return { anchors, cost: costs.reduce((sum, each) => sum + each, 0) };
 }
 
-function weigh({ key, value }: Anchor): number {
-  if (key === labelKeys.orchestrator) return 1000;
-  if (value === undefined) return 500;
-  if (key === labelKeys.namespace) return 10;
-  return key.startsWith("pcns.") ? 50 : 1;
+function together(parts: readonly Choice[]): Choice {
+  return {
+    anchors: parts.flatMap(({ anchors }) => anchors),
+    cost: parts.reduce((sum, each) => sum + each.cost, 0),
+  };
 }

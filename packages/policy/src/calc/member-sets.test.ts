@@ -1,10 +1,14 @@
 import { compileSelector, parseSelector } from "@fairlead/api";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { namedPort, selected } from "../model/member-set.ts";
+import { namedPort, selected, service } from "../model/member-set.ts";
 import type { MemberSet } from "../model/policy.ts";
 import { address } from "../ruleset/value.ts";
-import { MemberSets, type MemberSource, portKey } from "./member-sets.ts";
+import { inheritedLabels, isInherited, type Labels } from "./labels.ts";
+import { MemberSets } from "./member-sets.ts";
+import { Parents } from "./parents.ts";
+import { portKey } from "./set-state.ts";
+import type { MemberSource } from "./source.ts";
 
 const selectors = [
   "all()",
@@ -15,42 +19,78 @@ const selectors = [
   "!has(a)",
   "a starts with 'x' && !(b == 'y')",
   "a == 'x' || !has(b)",
+  "global()",
+  "projectcalico.org/orchestrator == 'k8s' && projectcalico.org/namespace == 'red'",
+  "projectcalico.org/orchestrator == 'k8s' && pcns.team == 'one' && a == 'x'",
+  "pcns.team != 'one'",
+  "pcns.team == 'two' || pcsa.role == 'robot' || b == 'x'",
+  "has(pcsa.role) && a in {'x', 'z'}",
 ];
 
-const source: fc.Arbitrary<MemberSource> = fc
-  .record({
+const key = fc.constantFrom("a", "b", "pcns.team", "pcsa.role", "projectcalico.org/namespace");
+const labels = fc
+  .dictionary(key, fc.constantFrom("x", "y", "z", "one"), { maxKeys: 3 })
+  .map((each) => ({ ...each }));
+const namespaces = ["red", "blue"];
+const accounts = ["default", "robot"];
+
+const source: fc.Arbitrary<MemberSource> = fc.record(
+  {
     id: fc.constantFrom("1", "2", "3", "4"),
-    labels: fc.record(
-      { a: fc.constantFrom("x", "y", "z"), b: fc.constantFrom("x", "y") },
-      { requiredKeys: [] },
-    ),
-    addresses: fc.subarray(["10.0.0.1", "10.0.0.2", "fd00::1"]),
+    labels,
+    addresses: fc.subarray(["10.0.0.1", "10.0.0.2", "fd00::1"].map(address)),
     nets: fc.subarray(["10.1.0.0/16", "fd01::/64"]),
     ports: fc.subarray([
       { name: "web", protocol: "tcp" as const, port: 80 },
       { name: "dns", protocol: "udp" as const, port: 53 },
     ]),
-  })
-  .map((each) => ({ ...each, labels: { ...each.labels } as Record<string, string> }));
+    namespace: fc.constantFrom(...namespaces),
+    serviceAccount: fc.constantFrom(...accounts),
+    isPod: fc.boolean(),
+    service: fc.constant("red/shop"),
+  },
+  { requiredKeys: ["id", "labels", "addresses", "isPod"] },
+);
 
-const set: fc.Arbitrary<MemberSet> = fc
-  .tuple(fc.constantFrom(...selectors), fc.option(fc.constantFrom("web", "dns"), { nil: undefined }))
-  .map(([text, name]) =>
-    name === undefined ? selected(parseSelector(text)) : namedPort(parseSelector(text), name),
-  );
+const set: fc.Arbitrary<MemberSet> = fc.oneof(
+  { arbitrary: fc.constantFrom(...selectors).map((text) => selected(parseSelector(text))), weight: 4 },
+  {
+    arbitrary: fc
+      .tuple(fc.constantFrom(...selectors), fc.constantFrom("web", "dns"))
+      .map(([text, name]) => namedPort(parseSelector(text), name)),
+    weight: 2,
+  },
+  fc.constantFrom(service("red", "shop")),
+);
+
+const parentLabels = fc.option(
+  fc.record({ team: fc.constantFrom("one", "two"), role: fc.constantFrom("robot") }, { requiredKeys: [] }),
+  { nil: undefined },
+);
 
 const step = fc.oneof(
-  source.map((each) => ({ do: "upsert" as const, source: each })),
+  { arbitrary: source.map((each) => ({ do: "upsert" as const, source: each })), weight: 2 },
   fc.constantFrom("1", "2", "3", "4").map((id) => ({ do: "remove" as const, id })),
   set.map((each) => ({ do: "acquire" as const, set: each })),
   set.map((each) => ({ do: "release" as const, set: each })),
+  fc
+    .record({ namespace: fc.constantFrom(...namespaces), labels: parentLabels })
+    .map((each) => ({ do: "namespace" as const, ...each })),
+  fc
+    .record({
+      namespace: fc.constantFrom(...namespaces),
+      account: fc.constantFrom(...accounts),
+      labels: parentLabels,
+    })
+    .map((each) => ({ do: "account" as const, ...each })),
   fc.constant({ do: "look" as const }),
 );
 
 test("after any changes each set holds what its selector selects, and the reported changes lead there", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const sets = new MemberSets();
+      const parents = new Parents();
+      const sets = new MemberSets(parents);
       const sources = new Map<string, MemberSource>();
       const wanted = new Map<string, { set: MemberSet; count: number }>();
       const followed = new Map<string, Set<string>>();
@@ -59,6 +99,8 @@ test("after any changes each set holds what its selector selects, and the report
         for (const { set: changed, fresh, pending } of sets.takeChanges()) {
           const members = fresh ? new Set<string>() : (followed.get(changed.key) ?? new Set());
           for (const kind of ["addresses", "ports", "nets"] as const) {
+            if (fresh)
+              for (const member of sets.members(changed.key, kind).keys()) members.add(`${kind} ${member}`);
             for (const [member, came] of pending[kind]) {
               if (came) members.add(`${kind} ${member}`);
               else members.delete(`${kind} ${member}`);
@@ -68,49 +110,69 @@ test("after any changes each set holds what its selector selects, and the report
         }
       };
       for (const each of steps) {
-        if (each.do === "look") look();
-        if (each.do === "upsert") {
-          sources.set(each.source.id, each.source);
-          sets.upsert(each.source);
-        }
-        if (each.do === "remove") {
-          sources.delete(each.id);
-          sets.remove(each.id);
-        }
-        if (each.do === "acquire") {
-          wanted.set(each.set.key, { set: each.set, count: (wanted.get(each.set.key)?.count ?? 0) + 1 });
-          sets.acquire(each.set);
-        }
-        if (each.do === "release") {
-          const entry = wanted.get(each.set.key);
-          if (entry === undefined) continue;
-          if (entry.count === 1) wanted.delete(each.set.key);
-          else wanted.set(each.set.key, { ...entry, count: entry.count - 1 });
-          sets.release(each.set);
+        switch (each.do) {
+          case "look":
+            look();
+            break;
+          case "upsert":
+            sources.set(each.source.id, each.source);
+            sets.upsert(each.source);
+            break;
+          case "remove":
+            sources.delete(each.id);
+            sets.remove(each.id);
+            break;
+          case "acquire":
+            wanted.set(each.set.key, { set: each.set, count: (wanted.get(each.set.key)?.count ?? 0) + 1 });
+            sets.acquire(each.set);
+            break;
+          case "release": {
+            const entry = wanted.get(each.set.key);
+            if (entry === undefined) break;
+            if (entry.count === 1) wanted.delete(each.set.key);
+            else wanted.set(each.set.key, { ...entry, count: entry.count - 1 });
+            sets.release(each.set);
+            break;
+          }
+          case "namespace":
+            parents.setNamespace(each.namespace, each.labels as Labels | undefined);
+            sets.inheritAnew(each.namespace);
+            break;
+          case "account":
+            parents.setServiceAccount(each.namespace, each.account, each.labels as Labels | undefined);
+            sets.inheritAnew(each.namespace, each.account);
+            break;
         }
       }
       look();
       expect([...followed.keys()].sort()).toEqual([...wanted.keys()].sort());
       for (const { set: each } of wanted.values()) {
-        expect([...(followed.get(each.key) ?? [])].sort()).toEqual(naive(each, [...sources.values()]));
+        expect([...(followed.get(each.key) ?? [])].sort()).toEqual(
+          naive(each, [...sources.values()], parents),
+        );
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000 },
   );
 });
 
-/** The members of a set, found by asking everybody. */
-function naive(each: MemberSet, sources: readonly MemberSource[]): string[] {
-  if (each.of === "service") return [];
-  const matches = compileSelector(each.selector);
-  const chosen = sources.filter(({ labels }) => matches(labels));
+/** The members of a set, found by asking everybody, with all labels in one object. */
+function naive(each: MemberSet, sources: readonly MemberSource[], parents: Parents): string[] {
+  const chosen = sources.filter((one) => {
+    if (each.of === "service") return one.service === `${each.namespace}/${each.name}`;
+    const own = Object.entries(one.labels).filter(([name]) => !isInherited(name));
+    const all = { ...Object.fromEntries(own), ...inheritedLabels(one, parents) };
+    return one.service === undefined && compileSelector(each.selector)(all);
+  });
   const members = chosen.flatMap(({ addresses, nets = [], ports = [] }) => {
-    if (each.of === "addresses")
-      return [...addresses.map((one) => `addresses ${address(one)}`), ...nets.map((net) => `nets ${net}`)];
-    const named = ports.filter(({ name }) => name === each.name);
-    return named.flatMap(({ protocol, port }) =>
-      addresses.map((one) => `ports ${portKey(address(one), protocol === "tcp" ? 6 : 17, port)}`),
+    const ofAddresses = each.of === "ports" ? [] : addresses.map((one) => `addresses ${one}`);
+    const ofNets = each.of === "addresses" ? nets.map((net) => `nets ${net}`) : [];
+    const named =
+      each.of === "addresses" ? [] : ports.filter(({ name }) => each.of === "service" || name === each.name);
+    const ofPorts = named.flatMap(({ protocol, port }) =>
+      addresses.map((one) => `ports ${portKey(one, protocol === "tcp" ? 6 : 17, port)}`),
     );
+    return [...ofAddresses, ...ofNets, ...ofPorts];
   });
   return [...new Set(members)].sort();
 }

@@ -1,78 +1,27 @@
-import { compileSelector, type LabelPredicate } from "@fairlead/api";
-import type { NamedPort } from "../endpoint.ts";
 import type { MemberSet } from "../model/policy.ts";
 import { bounds, contains } from "../ruleset/network.ts";
 import type { Hex } from "../ruleset/ruleset.ts";
-import { protocolNumber } from "../ruleset/statement.ts";
-import { address, concatenation, u8, u16 } from "../ruleset/value.ts";
 import { type Anchor, anchorsOf } from "./anchor.ts";
+import { type LabelParents, sameLabels } from "./labels.ts";
+import { SelectorIndex } from "./selector-index.ts";
+import { type MemberKind, portKey, type SetChange, SetState } from "./set-state.ts";
+import { type MemberSource, type Source, sameSource } from "./source.ts";
+import { breadth, Sources } from "./sources.ts";
 
-/** Something that can be a member: an endpoint anywhere in the cluster, a network set, a slice of a service. */
-export interface MemberSource {
-  readonly id: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly addresses: readonly string[];
-  readonly nets?: readonly string[];
-  readonly ports?: readonly NamedPort[];
-  /** `namespace/name` of the service whose backends these are; such a source is in no other set. */
-  readonly service?: string;
-}
-
-/** Addresses are hex, ports `address protocol port` as one key, networks text. */
-export type MemberKind = "addresses" | "ports" | "nets";
-
-interface Source {
-  readonly source: MemberSource;
-  /** Its addresses as bytes. */
-  readonly own: readonly Hex[];
-  readonly sets: Set<SetState>;
-}
-
-/** What one source adds to one set. */
-interface Contribution {
-  readonly addresses: readonly Hex[];
-  readonly ports: readonly Hex[];
-  readonly nets: readonly string[];
-}
-
-interface SetState {
-  readonly set: MemberSet;
-  readonly matches: (source: MemberSource) => boolean;
-  /** Where to look for its members; `undefined` is everywhere. */
-  readonly anchors: readonly Anchor[] | undefined;
-  references: number;
-  fresh: boolean;
-  /** How many sources add each member. */
-  readonly counts: Record<MemberKind, Map<string, number>>;
-  /** Members that came (true) or went (false) since the last `takeChanges`. */
-  readonly pending: Record<MemberKind, Map<string, boolean>>;
-}
-
-export interface SetChange {
-  readonly set: MemberSet;
-  /** The set is new since the last call: what is pending is all there is. */
-  readonly fresh: boolean;
-  readonly pending: Readonly<Record<MemberKind, ReadonlyMap<string, boolean>>>;
-}
-
-/** Sources by the value of one label. Made when the first set asks for that label. */
-interface LabelIndex {
-  readonly sources: Map<string, Set<Source>>;
-  readonly sets: Map<string, Set<SetState>>;
-  /** Sets that ask only that the label is there. */
-  readonly anyValue: Set<SetState>;
-}
-
-/** The members of every set that somebody asked for, kept up to date as sources come and go. */
+/**
+ * The members of every set that somebody asked for, kept up to date as sources come and go. Who is in which set is not written down: the
+ * labels tell, before a change as after it.
+ */
 export class MemberSets {
-  readonly #sources = new Map<string, Source>();
+  readonly #sources: Sources;
   readonly #sets = new Map<string, SetState>();
-  readonly #labels = new Map<string, LabelIndex>();
-  readonly #services = new Map<string, Set<Source>>();
-  /** Sets whose selector gives nothing to look up. */
-  readonly #unanchored = new Set<SetState>();
+  readonly #setsByLabel = new SelectorIndex<SetState>();
   readonly #changed = new Set<SetState>();
   readonly #dropped = new Map<string, MemberSet>();
+
+  constructor(parents: LabelParents) {
+    this.#sources = new Sources(parents);
+  }
 
   get size(): number {
     return this.#sets.size;
@@ -84,19 +33,17 @@ export class MemberSets {
       known.references++;
       return;
     }
-    const state: SetState = {
-      set,
-      matches: matcher(set),
-      anchors: set.of === "service" ? undefined : anchorsOf(set.selector),
-      references: 1,
-      fresh: true,
-      counts: { addresses: new Map(), ports: new Map(), nets: new Map() },
-      pending: { addresses: new Map(), ports: new Map(), nets: new Map() },
-    };
+    const anchors = set.of === "service" ? undefined : anchorsOf(set.selector, (each) => this.#crowd(each));
+    const state = new SetState(set, anchors);
     this.#sets.set(set.key, state);
     this.#changed.add(state);
-    this.#register(state);
-    for (const source of this.#candidates(state)) this.#consider(source, state);
+    if (set.of === "service") {
+      for (const source of this.#sources.ofService(`${set.namespace}/${set.name}`)) state.add(source.given);
+      return;
+    }
+    this.#setsByLabel.add(anchors, state);
+    for (const source of this.#sources.candidates(set.selector))
+      if (state.selects(source)) state.add(source.given);
   }
 
   /** True when nobody needs the set any more; its members are forgotten then. */
@@ -106,51 +53,43 @@ export class MemberSets {
     this.#sets.delete(set.key);
     this.#changed.delete(state);
     this.#dropped.set(set.key, set);
-    for (const source of this.#candidates(state)) source.sets.delete(state);
-    this.#unregister(state);
+    if (set.of !== "service") this.#setsByLabel.remove(state.anchors, state);
     return true;
   }
 
-  upsert(source: MemberSource): void {
-    const previous = this.#sources.get(source.id);
-    const next: Source = { source, own: source.addresses.map(address), sets: new Set() };
-    for (const state of this.#possibleSets(source)) {
-      if (!state.matches(source)) continue;
-      next.sets.add(state);
-      this.#add(state, contribution(state.set, next));
-    }
-    if (previous !== undefined) this.#forget(previous);
-    this.#sources.set(source.id, next);
-    if (source.service !== undefined) put(this.#services, source.service, next);
-    else
-      for (const [key, index] of this.#labels) {
-        const value = source.labels[key];
-        if (value !== undefined) put(index.sources, value, next);
-      }
+  upsert(given: MemberSource): void {
+    const previous = this.#sources.get(given.id);
+    if (previous !== undefined && sameSource(previous.given, given)) return;
+    const source = this.#sources.put(given, previous);
+    // What it adds before and after does not go in between.
+    for (const state of this.#setsOf(source)) this.#enter(state, source);
+    if (previous !== undefined) for (const state of this.#setsOf(previous)) this.#leave(state, previous);
   }
 
   remove(id: string): void {
-    const known = this.#sources.get(id);
-    if (known === undefined) return;
-    this.#forget(known);
-    this.#sources.delete(id);
+    const source = this.#sources.get(id);
+    if (source === undefined) return;
+    for (const state of this.#setsOf(source)) this.#leave(state, source);
+    this.#sources.delete(source);
+  }
+
+  /** Asks anew what those in a namespace, or those of one account in it, inherit. */
+  inheritAnew(namespace: string, serviceAccount?: string): void {
+    for (const group of this.#sources.groupsIn(namespace)) {
+      if (serviceAccount !== undefined && group.belonging.serviceAccount !== serviceAccount) continue;
+      const labels = this.#sources.inheritedBy(group);
+      if (sameLabels(labels, group.inherited)) continue;
+      for (const source of group.members)
+        for (const state of this.#setsOf(source)) this.#leave(state, source);
+      this.#sources.bequeath(group, labels);
+      for (const source of group.members)
+        for (const state of this.#setsOf(source)) this.#enter(state, source);
+    }
   }
 
   /** Sets that came into being or whose members changed since the last call. */
   takeChanges(): SetChange[] {
-    const changes = [...this.#changed].map(({ set, fresh, pending }) => ({
-      set,
-      fresh,
-      pending: {
-        addresses: new Map(pending.addresses),
-        ports: new Map(pending.ports),
-        nets: new Map(pending.nets),
-      },
-    }));
-    for (const state of this.#changed) {
-      state.fresh = false;
-      for (const kind of kinds) state.pending[kind].clear();
-    }
+    const changes = [...this.#changed].map((state) => state.take());
     this.#changed.clear();
     return changes;
   }
@@ -179,148 +118,30 @@ export class MemberSets {
     return this.members(set.key, "ports").has(portKey(member, protocol, port));
   }
 
-  #candidates({ set, anchors }: SetState): Iterable<Source> {
-    if (set.of === "service") return this.#services.get(`${set.namespace}/${set.name}`) ?? [];
-    if (anchors === undefined) return this.#sources.values();
-    const found = new Set<Source>();
-    for (const { key, value } of anchors) {
-      const { sources } = this.#labelIndex(key);
-      const lists = value === undefined ? sources.values() : [sources.get(value) ?? []];
-      for (const list of lists) for (const source of list) found.add(source);
-    }
-    return found;
+  #enter(state: SetState, source: Source): void {
+    state.add(source.given);
+    this.#changed.add(state);
   }
 
-  /** Makes new sources find the set. */
-  #register(state: SetState): void {
-    if (state.set.of === "service") return;
-    if (state.anchors === undefined) this.#unanchored.add(state);
-    for (const { key, value } of state.anchors ?? []) {
-      const index = this.#labelIndex(key);
-      if (value === undefined) index.anyValue.add(state);
-      else put(index.sets, value, state);
-    }
+  #leave(state: SetState, source: Source): void {
+    state.subtract(source.given);
+    this.#changed.add(state);
   }
 
-  #unregister(state: SetState): void {
-    this.#unanchored.delete(state);
-    for (const { key, value } of state.anchors ?? []) {
-      const index = this.#labelIndex(key);
-      if (value === undefined) index.anyValue.delete(state);
-      else take(index.sets, value, state);
-    }
-  }
-
-  *#possibleSets(source: MemberSource): Generator<SetState> {
-    if (source.service !== undefined) {
-      const state = this.#sets.get(`service ${source.service}`);
+  *#setsOf(source: Source): Generator<SetState> {
+    const { service } = source.given;
+    if (service !== undefined) {
+      const state = this.#sets.get(`service ${service}`);
       if (state !== undefined) yield state;
       return;
     }
-    const seen = new Set<SetState>();
-    for (const [key, index] of this.#labels) {
-      const value = source.labels[key];
-      if (value === undefined) continue;
-      for (const state of index.sets.get(value) ?? []) seen.add(state);
-      for (const state of index.anyValue) seen.add(state);
-    }
-    yield* seen;
-    yield* this.#unanchored;
+    for (const state of this.#setsByLabel.askersFor(source)) if (state.selects(source)) yield state;
   }
 
-  #labelIndex(key: string): LabelIndex {
-    const known = this.#labels.get(key);
-    if (known !== undefined) return known;
-    const index: LabelIndex = { sources: new Map(), sets: new Map(), anyValue: new Set() };
-    for (const source of this.#sources.values()) {
-      const value = source.source.service === undefined ? source.source.labels[key] : undefined;
-      if (value !== undefined) put(index.sources, value, source);
-    }
-    this.#labels.set(key, index);
-    return index;
-  }
-
-  #consider(source: Source, state: SetState): void {
-    if (source.sets.has(state) || !state.matches(source.source)) return;
-    source.sets.add(state);
-    this.#add(state, contribution(state.set, source));
-  }
-
-  #forget(entry: Source): void {
-    const { source, sets } = entry;
-    for (const state of sets) this.#subtract(state, contribution(state.set, entry));
-    if (source.service !== undefined) take(this.#services, source.service, entry);
-    for (const [key, index] of this.#labels) {
-      const value = source.labels[key];
-      if (value === undefined) continue;
-      take(index.sources, value, entry);
-    }
-  }
-
-  #add(state: SetState, members: Contribution): void {
-    for (const kind of kinds) {
-      for (const member of members[kind]) {
-        const count = state.counts[kind].get(member) ?? 0;
-        state.counts[kind].set(member, count + 1);
-        if (count === 0) this.#note(state, kind, member, true);
-      }
-    }
-  }
-
-  #subtract(state: SetState, members: Contribution): void {
-    for (const kind of kinds) {
-      for (const member of members[kind]) {
-        const count = state.counts[kind].get(member) ?? 0;
-        if (count > 1) state.counts[kind].set(member, count - 1);
-        else if (state.counts[kind].delete(member)) this.#note(state, kind, member, false);
-      }
-    }
-  }
-
-  /** Coming and going between two looks cancel out. */
-  #note(state: SetState, kind: MemberKind, member: string, came: boolean): void {
-    const pending = state.pending[kind];
-    if (pending.get(member) === !came) pending.delete(member);
-    else pending.set(member, came);
-    this.#changed.add(state);
+  /** How many sets a source with this label has to be tried against: sets stand where few stand already. */
+  #crowd(anchor: Anchor): number {
+    return breadth(anchor) + this.#setsByLabel.count(anchor);
   }
 }
 
-const kinds: readonly MemberKind[] = ["addresses", "ports", "nets"];
 const nobody: ReadonlyMap<string, number> = new Map();
-
-export function portKey(member: Hex, protocol: number, port: number): Hex {
-  return concatenation([member, u8(protocol), u16(port)]);
-}
-
-function matcher(set: MemberSet): (source: MemberSource) => boolean {
-  if (set.of === "service") return ({ service }) => service === `${set.namespace}/${set.name}`;
-  const matches: LabelPredicate = compileSelector(set.selector);
-  return ({ labels, service }) => service === undefined && matches(labels);
-}
-
-function contribution(set: MemberSet, { own, source }: Source): Contribution {
-  const { nets = [], ports = [] } = source;
-  const tuples = (named: readonly NamedPort[]) =>
-    named.flatMap(({ protocol, port }) => own.map((each) => portKey(each, protocolNumber[protocol], port)));
-  switch (set.of) {
-    case "addresses":
-      return { addresses: own, ports: [], nets };
-    case "ports":
-      return { addresses: [], ports: tuples(ports.filter(({ name }) => name === set.name)), nets: [] };
-    case "service":
-      return { addresses: own, ports: tuples(ports), nets: [] };
-  }
-}
-
-function put<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  if (values === undefined) index.set(key, new Set([value]));
-  else values.add(value);
-}
-
-function take<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  values?.delete(value);
-  if (values?.size === 0) index.delete(key);
-}

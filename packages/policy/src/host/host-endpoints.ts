@@ -3,6 +3,7 @@ import type { Calculator } from "../calc/calculator.ts";
 import type { NamedPort } from "../endpoint.ts";
 import { isInterfaceName } from "../endpoint-check.ts";
 import { PolicyError } from "../error.ts";
+import { address } from "../ruleset/value.ts";
 import { allowingProfile, allowsEverything, fromProfile, profileKey, profileLabel } from "./profile.ts";
 
 /** Reads host endpoints and the profiles they name. Those of other nodes are members of sets. */
@@ -34,7 +35,7 @@ export class HostEndpoints {
     const labels = this.#labels(object);
     const addresses = spec.expectedIPs ?? [];
     const ports = namedPorts(spec.ports ?? []);
-    this.#calculator.upsertSource({ id, labels, addresses, ports, isPod: false });
+    this.#calculator.upsertSource({ id, labels, addresses: addresses.map(address), ports, isPod: false });
     if (!here || interfaceName === undefined) {
       this.#calculator.removeHost(id);
       return;

@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { PolicyError } from "../error.ts";
+import type { Hex } from "../ruleset/ruleset.ts";
+import { address, usualAddress } from "../ruleset/value.ts";
 import type { PolicyModel, RuleModel } from "./policy.ts";
 
 /**
@@ -40,13 +42,28 @@ function checkRule(rule: RuleModel): void {
 }
 
 export function isNetwork(text: unknown): text is string {
-  if (typeof text !== "string" || !ipaddr.isValidCIDR(text) || text.includes("%")) return false;
+  if (typeof text !== "string") return false;
+  if (isUsualNetwork(text)) return true;
+  if (!ipaddr.isValidCIDR(text) || text.includes("%")) return false;
   return text.includes(":") || ipaddr.IPv4.isValidCIDRFourPartDecimal(text);
+}
+
+function isUsualNetwork(text: string): boolean {
+  const slash = text.indexOf("/");
+  const address = slash < 0 ? undefined : usualAddress(text.slice(0, slash));
+  const length = text.slice(slash + 1);
+  return address !== undefined && /^[0-9]{1,3}$/.test(length) && Number(length) <= address.length * 4;
 }
 
 /** An address in the one form everybody reads alike. */
 export function isAddress(text: unknown): text is string {
   return typeof text === "string" && isIP(text) !== 0 && !text.includes("%");
+}
+
+/** An address as the kernel holds it, `undefined` for what is none. */
+export function readAddress(text: unknown): Hex | undefined {
+  if (typeof text !== "string") return undefined;
+  return usualAddress(text) ?? (isAddress(text) ? address(text) : undefined);
 }
 
 export function isWhole(number: unknown, most: number): number is number {

@@ -38,10 +38,12 @@ export const isPod: Selector = { type: "equals", key: labelKeys.orchestrator, va
 
 /** All of them; `all()` adds nothing. */
 export function both(...parts: readonly (Selector | undefined)[]): Selector {
-  const operands = parts
-    .filter((part) => part !== undefined)
-    .filter((part) => part.type !== "all")
-    .flatMap((part) => (part.type === "and" ? part.operands : [part]));
+  const operands: Selector[] = [];
+  for (const part of parts) {
+    if (part === undefined || part.type === "all") continue;
+    if (part.type === "and") operands.push(...part.operands);
+    else operands.push(part);
+  }
   if (operands.length === 0) return everything;
   return operands.length === 1 ? (operands[0] as Selector) : { type: "and", operands };
 }

@@ -1,4 +1,5 @@
-import { type Calculator, setsOf } from "../calc/calculator.ts";
+import type { Calculator } from "../calc/calculator.ts";
+import { setsOf } from "../calc/policies.ts";
 import type { Direction, PolicyModel } from "../model/policy.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
 import type { Element, NftSet, Rule } from "../ruleset/ruleset.ts";
@@ -72,7 +73,7 @@ export class PolicyProgram {
       const reshaped = this.#kernelSets.update(change, this.#calculator.sets);
       if (reshaped) for (const user of this.#users.get(change.set.key) ?? []) dirty.add(user);
     }
-    if (this.#calculator.takePoolsChanged() || all) this.#writePools();
+    if (this.#calculator.pools.takeChanged() || all) this.#writePools();
     for (const key of dirty) this.#writePolicy(key);
     const touched = new Set(all ? [...this.#endpoints.keys(), ...endpoints] : endpoints);
     // Endpoints that have just arrived carry copies of their policies' rules.
@@ -86,8 +87,8 @@ export class PolicyProgram {
 
   #writePools(): void {
     const { natOutgoingExclusions } = this.#settings;
-    const hosts = natOutgoingExclusions === "IPPoolsAndHostIPs" ? this.#calculator.nodeAddresses : [];
-    renderPools(this.#editor, this.#calculator.pools, hosts);
+    const hosts = natOutgoingExclusions === "IPPoolsAndHostIPs" ? this.#calculator.pools.nodeAddresses : [];
+    renderPools(this.#editor, this.#calculator.pools.pools, hosts);
   }
 
   #writeHosts(): void {
@@ -101,6 +102,7 @@ export class PolicyProgram {
   #writePolicy(key: string): void {
     const model = this.#calculator.activePolicy(key);
     const previous = this.#policies.get(key);
+    if (model === undefined && previous === undefined) return;
     for (const set of previous === undefined ? [] : setsOf(previous)) this.#users.get(set.key)?.delete(key);
     this.#policies.delete(key);
     const enforced = model !== undefined && !model.staged ? model : undefined;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { expect, test } from "vitest";
-import { isAddress } from "../model/check.ts";
+import { isAddress, readAddress } from "../model/check.ts";
 import { address } from "./value.ts";
 
 test("addresses are read as a general reader reads them, however they are written", () => {
@@ -12,6 +12,26 @@ test("addresses are read as a general reader reads them, however they are writte
         expect(isAddress(written)).toBe(true);
       }
     }),
+  );
+});
+
+test("what is no address to everybody is none to us", () => {
+  const almost = fc.string({ unit: fc.constantFrom(..."0125fF:.%"), maxLength: 20 });
+  const joined = fc.array(fc.constantFrom("", "0", "1", "ff", "0a1b", "12345"), { maxLength: 9 });
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        almost,
+        joined.map((parts) => parts.join(":")),
+        joined.map((parts) => parts.join(".")),
+      ),
+      (text) => {
+        expect(readAddress(text)).toBe(
+          isAddress(text) ? Buffer.from(ipaddr.parse(text).toByteArray()).toString("hex") : undefined,
+        );
+      },
+    ),
+    { numRuns: 2_000 },
   );
 });
 
