@@ -100,7 +100,7 @@ export class Programmer {
 
   #reconcile(): void {
     const { dataplane, editor } = this.#options;
-    editor.take();
+    editor.forget();
     dataplane.reconcile(editor.ruleset, { keepUnknown: this.#keepUnknown });
     this.#needsReconcile = false;
     this.#watched = 0;

@@ -1,4 +1,5 @@
-import type { MemberKind, MemberSets, SetChange } from "../calc/member-sets.ts";
+import type { MemberSets } from "../calc/member-sets.ts";
+import type { MemberKind, SetChange } from "../calc/set-state.ts";
 import type { MemberSet } from "../model/policy.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
 import type { Field } from "../ruleset/field.ts";
@@ -61,14 +62,10 @@ export class KernelSets {
   }
 
   #replace(set: MemberSet, kind: MemberKind, family: Family, members: MemberSets): void {
-    const keys = [...members.members(set.key, kind).keys()].filter(
-      (key) => familyOfKey(key, kind) === family,
-    );
-    this.#editor.putElements(
-      "main",
-      memberSetName(set, kind, family),
-      keys.map((key) => ({ key })),
-    );
+    const elements: Element[] = [];
+    for (const key of members.members(set.key, kind).keys())
+      if (familyOfKey(key, kind) === family) elements.push({ key });
+    this.#editor.putElements("main", memberSetName(set, kind, family), elements);
   }
 
   #updateNets(set: MemberSet, members: MemberSets): boolean {

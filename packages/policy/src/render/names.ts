@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Sets and maps that exist always, whatever the policies. */
 export const sets = {
@@ -29,7 +29,7 @@ export const toEndpoint = (interfaceName: string): string => `to-${interfaceName
 
 /** Names made of anything else are hashed: 80 bits, stable across restarts. */
 export function hashed(prefix: string, identity: string): string {
-  return `${prefix}-${createHash("sha256").update(identity).digest("hex").slice(0, 20)}`;
+  return `${prefix}-${hash("sha256", identity, "hex").slice(0, 20)}`;
 }
 
 /**

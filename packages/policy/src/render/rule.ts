@@ -286,9 +286,17 @@ function portSet(ports: readonly { first: number; last: number }[], sets: RuleSe
   return name;
 }
 
+const memberSetNames = new WeakMap<MemberSet, Map<string, string>>();
+
 /** Name of the kernel's set for a part of a member set. */
 export function memberSetName(set: MemberSet, kind: "addresses" | "nets" | "ports", family: Family): string {
-  return hashed(`${kind}-${family}`, set.key);
+  const names = memberSetNames.get(set) ?? new Map<string, string>();
+  const prefix = `${kind}-${family}`;
+  const known = names.get(prefix);
+  if (known !== undefined) return known;
+  const name = hashed(prefix, set.key);
+  memberSetNames.set(set, names.set(prefix, name));
+  return name;
 }
 
 /** Every way to satisfy all conditions. */

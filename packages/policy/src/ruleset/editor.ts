@@ -58,19 +58,25 @@ export class RulesetEditor {
   putElement(table: TableName, set: string, element: Element): void {
     const elements = this.#elements(table, set);
     const key = elementKey(element);
-    remember(this.#touchedElements(table, set), key, elements.get(key));
+    if (!this.#isNew(table, set)) remember(this.#touchedElements(table, set), key, elements.get(key));
     elements.set(key, element);
   }
 
   dropElement(table: TableName, set: string, element: Element): void {
     const elements = this.#elements(table, set);
     const key = elementKey(element);
-    remember(this.#touchedElements(table, set), key, elements.get(key));
+    if (!this.#isNew(table, set)) remember(this.#touchedElements(table, set), key, elements.get(key));
     elements.delete(key);
   }
 
   /** Replaces all elements of a set. */
   putElements(table: TableName, set: string, elements: Iterable<Element>): void {
+    if (this.#isNew(table, set)) {
+      const whole = this.#elements(table, set);
+      whole.clear();
+      for (const element of elements) whole.set(elementKey(element), element);
+      return;
+    }
     const keep = new Set<string>();
     for (const element of elements) {
       keep.add(elementKey(element));
@@ -84,9 +90,14 @@ export class RulesetEditor {
   take(): RulesetChange | undefined {
     const main = this.#difference("main");
     const arp = this.#difference("arp");
-    this.#touched = { main: untouched(), arp: untouched() };
+    this.forget();
     if (isEmpty(main) && isEmpty(arp)) return undefined;
     return { main, arp };
+  }
+
+  /** What was touched so far no longer matters: the ruleset as a whole goes to the kernel. */
+  forget(): void {
+    this.#touched = { main: untouched(), arp: untouched() };
   }
 
   #difference(name: TableName): DraftChange {
@@ -101,7 +112,11 @@ export class RulesetEditor {
     const recreated = new Set<string>();
     for (const [set, before] of touched.sets) {
       const after = table.sets.get(set);
-      if (after !== undefined && before === undefined) change.sets.push(after);
+      if (after !== undefined && before === undefined) {
+        change.sets.push(after);
+        const elements = [...(table.elements.get(set)?.values() ?? [])];
+        if (elements.length > 0) change.addedElements.set(set, elements);
+      }
       if (after === undefined && before !== undefined) change.removedSets.push(set);
       if (after === undefined) recreated.add(set);
     }
@@ -129,6 +144,12 @@ export class RulesetEditor {
     }
     if (added.length > 0) change.addedElements.set(set, added);
     if (removed.length > 0) change.removedElements.set(set, removed);
+  }
+
+  /** Since the last `take`: all it holds is new then. A set that went and came again is not. */
+  #isNew(table: TableName, set: string): boolean {
+    const { sets } = this.#touched[table];
+    return sets.has(set) && sets.get(set) === undefined;
   }
 
   #elements(table: TableName, set: string): Map<string, Element> {

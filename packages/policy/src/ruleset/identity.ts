@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Rule } from "./ruleset.ts";
 
 const identities = new WeakMap<Rule, string>();
@@ -10,7 +10,7 @@ const identities = new WeakMap<Rule, string>();
 export function ruleIdentity(rule: Rule): string {
   const known = identities.get(rule);
   if (known !== undefined) return known;
-  const identity = createHash("sha256").update(JSON.stringify(rule)).digest("base64url").slice(0, 16);
+  const identity = hash("sha256", JSON.stringify(rule), "base64url").slice(0, 16);
   identities.set(rule, identity);
   return identity;
 }
