@@ -14,6 +14,9 @@ export default defineConfig({
           name: "unit",
           include: everywhere.map((d) => `${d}/*.test.ts`),
           exclude: ["**/*.kernel.test.ts", "**/*.lab.test.ts", "**/node_modules/**", "**/dist/**"],
+          // Ends what hangs, and nothing that is only slow: a busy machine may take long to start a process.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

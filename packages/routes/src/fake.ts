@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import { createFakeRouteSocket, type FakeRouteSocket } from "@fairlead/netlink/fake";
-import { createWorkloadRoutes, type WorkloadRoutes, type WorkloadRoutesOptions } from "./workload-routes.ts";
+import { createWorkloadRoutes } from "./create-workload-routes.ts";
+import type { WorkloadRoutes, WorkloadRoutesOptions } from "./workload-routes.ts";
 
 /** Workload routes with a kernel that tests can look into and tamper with. */
 export interface FakeWorkloadRoutes extends WorkloadRoutes {

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { createWorkloadRoutes } from "./create-workload-routes.ts";
 export { RoutesError, type RoutesErrorCode } from "./error.ts";
 export {
   defaultPriorities,
@@ -11,13 +12,12 @@ export {
   type RouteState,
   type Workload,
 } from "./workload.ts";
-export {
-  createWorkloadRoutes,
-  type Outcome,
-  type Reconciliation,
-  type RoutesKernel,
-  type RunOptions,
-  type StatePlan,
-  type WorkloadRoutes,
-  type WorkloadRoutesOptions,
+export type {
+  Outcome,
+  Reconciliation,
+  RoutesKernel,
+  RunOptions,
+  StatePlan,
+  WorkloadRoutes,
+  WorkloadRoutesOptions,
 } from "./workload-routes.ts";

@@ -1,10 +1,10 @@
 import { createFakeRouteSocket } from "@fairlead/netlink/fake";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createWorkloadRoutes } from "./create-workload-routes.ts";
 import { createFakeWorkloadRoutes } from "./fake.ts";
 import type { Priorities, RouteState } from "./workload.ts";
 import { workloadRoutesCases } from "./workload-routes.cases.ts";
-import { createWorkloadRoutes } from "./workload-routes.ts";
 
 test.each(workloadRoutesCases)("fake: $name", async ({ run }) => {
   using route = createFakeRouteSocket();
