@@ -8,7 +8,7 @@ const wanted = 22_000;
 /** Random policies and packets: how often kernel and evaluator differ, which must be never. */
 export default async function agreement(bench: Bench): Promise<void> {
   const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 2 ** 31);
-  await using world = await openWorld({ defaultEndpointToHostAction: "Accept" });
+  await using world = await openWorld({ settings: { defaultEndpointToHostAction: "Accept" } });
   let verdicts = 0;
   let different = 0;
   let allowed = 0;

@@ -1,12 +1,12 @@
+import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Dataplane } from "./dataplane.ts";
 import type { Rule, Ruleset, RulesetChange, Statement, TableChange } from "./ruleset/ruleset.ts";
 import { anyQuestion, ask } from "./testbed/agreement.ts";
-import type { World } from "./testbed/probe.ts";
-import { openWorld } from "./testbed/world.ts";
+import { openWorld, type RandomWorld } from "./testbed/world.ts";
 
-let world: World & AsyncDisposable;
+let world: RandomWorld;
 
 afterEach(async () => {
   await world?.[Symbol.asyncDispose]();
@@ -19,7 +19,7 @@ const runs = 64;
 const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 2 ** 31);
 
 test(`kernel and evaluator agree on 2,000 packets and more (FAIRLEAD_SEED=${seed})`, async () => {
-  world = await openWorld(settings);
+  world = await openWorld({ settings });
   let verdicts = 0;
   let allowed = 0;
   await fc.assert(
@@ -37,6 +37,46 @@ test(`kernel and evaluator agree on 2,000 packets and more (FAIRLEAD_SEED=${seed
   expect(allowed).toBeLessThan(verdicts * 0.95);
 });
 
+/** What befalls the rules while policies are in force. */
+const mishaps: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "the ruleset is flushed": [["flush", "ruleset"]],
+  "a chain of workloads is emptied": [["flush", "chain", "inet", "fairlead", "forward-to-workload"]],
+  "the chain of the host endpoint is emptied": [["flush", "chain", "inet", "fairlead", "host-in"]],
+  "everything is accepted first": [
+    ["insert", "rule", "inet", "fairlead", "forward-to-workload", "accept"],
+    ["insert", "rule", "inet", "fairlead", "host-in", "accept"],
+  ],
+  nothing: [],
+};
+
+describe.each([false, true])("with the agent ended meanwhile: %s", (ended) => {
+  test(`they agree after mishaps (FAIRLEAD_SEED=${seed})`, async () => {
+    world = await openWorld({ settings, exclusive: false });
+    const questions = fc.sample(anyQuestion({ policies: 5, packets: 40 }), { seed, numRuns: 15 });
+    for (const [index, question] of questions.entries()) {
+      const [name, commands] = Object.entries(mishaps)[index % 5] as [string, string[][]];
+      const { disagreements } = await ask(world, question, async (objects) => {
+        const { repairs } = world.engine.health();
+        const tamper = () => {
+          for (const command of commands) world.testbed.run(() => execFileSync("nft", command));
+        };
+        if (ended) {
+          await world.engine.close();
+          tamper();
+          await world.restart(objects);
+        } else if (commands.length > 0) {
+          tamper();
+          await expect
+            .poll(() => world.engine.health().repairs, { timeout: 10_000 })
+            .toBeGreaterThan(repairs);
+          await world.engine.settled({ signal: AbortSignal.timeout(10_000) });
+        }
+      });
+      expect(disagreements, name).toEqual([]);
+    }
+  });
+});
+
 /** Faults as a renderer might have them: what is left out of a rule. Each lets more through, so that nothing has to be waited for. */
 const faults: readonly (readonly [name: string, leavesOut: (statement: Statement, rule: Rule) => boolean])[] =
   [
@@ -48,7 +88,7 @@ const faults: readonly (readonly [name: string, leavesOut: (statement: Statement
 const allows = (rule: Rule) => rule.some((it) => it.is === "verdict" && it.verdict === "accept");
 
 test.each(faults)("a fault is found and shrunk to a small example: %s", async (_name, leavesOut) => {
-  world = await openWorld(settings, (kernel) => spoiled(kernel, leavesOut));
+  world = await openWorld({ settings, between: (kernel) => spoiled(kernel, leavesOut) });
   const result = await fc.check(
     fc.asyncProperty(anyQuestion({ policies: 5, packets: 30 }), async (question) => {
       const { disagreements } = await ask(world, question);

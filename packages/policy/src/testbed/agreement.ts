@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { compareVerdicts, type Disagreement, type World } from "./probe.ts";
 import { anyPacket, anyPolicy, type RandomPacket, type RandomPolicy, toObject } from "./random-world.ts";
+import type { PolicyInput } from "./world.ts";
 
 /** What is drawn: policies, and packets to send while they are in force. Both shrink towards none. */
 export const anyQuestion = (most: { policies: number; packets: number }) =>
@@ -14,22 +15,28 @@ export interface Question {
   readonly packets: readonly RandomPacket[];
 }
 
-/** Puts the policies in force, sends the packets, takes the policies away again. */
+/**
+ * Puts the policies in force, sends the packets, takes the policies away again.
+ *
+ * @param meanwhile something that happens to the kernel or the engine before the packets are sent
+ */
 export async function ask(
-  { engine, ...world }: World,
+  world: World,
   { policies, packets }: Question,
+  meanwhile: (objects: readonly PolicyInput[]) => Promise<void> = async () => {},
 ): Promise<{ readonly disagreements: readonly Disagreement[]; readonly allowed: number }> {
   const objects = policies.map((policy, index) => [policy.kind, toObject(policy, index)] as const);
-  for (const [kind, object] of objects) engine.objects.upsert(kind, object);
+  for (const [kind, object] of objects) world.engine.objects.upsert(kind, object);
   try {
-    await engine.settled({ signal: AbortSignal.timeout(10_000) });
-    const [problem] = engine.health().problems;
+    await world.engine.settled({ signal: AbortSignal.timeout(10_000) });
+    const [problem] = world.engine.health().problems;
     if (problem !== undefined) throw new Error(`${problem.kind} ${problem.ref}: ${problem.message}`);
-    return compareVerdicts({ engine, ...world }, packets);
+    await meanwhile(objects);
+    return compareVerdicts(world, packets);
   } finally {
     for (const [kind, { metadata }] of objects) {
       const { name = "", namespace } = metadata ?? {};
-      engine.objects.remove(kind, namespace === undefined ? { name } : { name, namespace });
+      world.engine.objects.remove(kind, namespace === undefined ? { name } : { name, namespace });
     }
   }
 }
