@@ -114,6 +114,21 @@ describe("what is missing or taken", () => {
     expect(trial.leftovers()).toEqual([]);
   });
 
+  it.each([
+    ["status"],
+    ["exec", "node1", "--", "true"],
+    ["kubectl", "get", "nodes"],
+    ["migrate", "vm1"],
+    ["console", "vm1"],
+    ["kill", "node1/bird"],
+    ["restart", "node1/bird"],
+    ["stop", "node1/bird"],
+  ])("%s without a lab says how to start one", (...command) => {
+    const { status, stdout, stderr } = trial.lab(...command);
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe("lab: the lab does not run; start it with: pnpm lab up\n");
+  });
+
   it("the log of a lab that ended stays to be read", () => {
     expect(trial.lab(...run("true")).status).toBe(0);
     expect(statSync(join(trial.out, "logs", "lab.log")).isFile()).toBe(true);

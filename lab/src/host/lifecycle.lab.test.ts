@@ -66,9 +66,30 @@ it("migrate moves a VM to the node that was asked for, and says so in JSON", asy
   expect(JSON.parse(moved.stdout)).toMatchObject({ phase: "Succeeded", node: to });
   expect(moved.status).toBe(0);
 
-  const missing = trial.lab("migrate", "vm2", "--json");
-  expect(missing.status).toBe(1);
-  expect(JSON.parse(missing.stdout)).toMatchObject({ phase: "Failed" });
+  for (const [args, says] of [
+    [["vm1", "--to", to], `VM default/vm1 runs on ${to} already; `],
+    [["vm1", "--to", "node9"], "there is no node node9; there are: node1, node2, node3"],
+    [["vm2", "--json"], "there is no VM default/vm2; in namespace default there are: vm1"],
+    [["elsewhere/vm1"], "there is no VM elsewhere/vm1; in namespace elsewhere there are: none"],
+  ] as const) {
+    const refused = trial.lab("migrate", ...args);
+    expect([refused.status, refused.stdout]).toEqual([1, ""]);
+    expect(refused.stderr).toMatch(new RegExp(`^lab: ${says}`));
+  }
+});
+
+it("a process that the lab does not have is named, with those that it has", () => {
+  for (const command of ["kill", "restart", "stop"]) {
+    const { status, stderr } = trial.lab(command, "node1/nothing");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^lab: there is no process node1\/nothing; there are: .*node1\/fairlead-node/);
+  }
+});
+
+it("console of a VM that does not run says so", () => {
+  const { status, stderr } = trial.lab("console", "vm2");
+  expect(status).toBe(1);
+  expect(stderr).toBe("lab: VM default/vm2 does not run; those that do: pnpm lab kubectl get vmi -A\n");
 });
 
 it("console is a shell in the guest, until Ctrl-]", async () => {

@@ -4,7 +4,7 @@
  */
 import { createConnection } from "node:net";
 import { parseArgs } from "node:util";
-import { createApiClient, kinds, listAll } from "@fairlead/api";
+import { createApiClient, isApiError, kinds, listAll } from "@fairlead/api";
 import { inNode } from "../first/processes.ts";
 import { consoleSocket } from "../qemu/index.ts";
 import { currentPod } from "./controller/vmi.ts";
@@ -45,10 +45,16 @@ async function findConsole(kubeconfig: string, vm: string): Promise<string> {
   const client = createApiClient({ kubeconfig });
   try {
     const { namespace, name } = parseVmName(vm);
-    const vmi = await client.get(kinds.VirtualMachineInstance, { namespace, name });
+    const vmi = await client
+      .get(kinds.VirtualMachineInstance, { namespace, name })
+      .catch((error: unknown) => {
+        if (!isApiError(error, "NotFound")) throw error;
+        throw new Error(`VM ${namespace}/${name} does not run; those that do: pnpm lab kubectl get vmi -A`);
+      });
     const labelSelector = `${labels.createdBy}=${vmi.metadata.uid}`;
     const pod = currentPod(vmi, (await listAll(client, kinds.Pod, { namespace, labelSelector })).items);
-    if (pod?.spec.nodeName === undefined) throw new Error(`${vm} has no pod on a node yet`);
+    if (pod?.spec.nodeName === undefined)
+      throw new Error(`VM ${vm} has no pod on a node yet; wait until it runs`);
     return consoleSocket(inNode(pod.spec.nodeName, launcherDirectory(defaultRoot, pod.metadata.uid!)));
   } catch (error) {
     process.stderr.write(`lab: ${error instanceof Error ? error.message : error}\n`);

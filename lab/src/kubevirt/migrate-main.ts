@@ -1,7 +1,9 @@
 /** `node migrate-main.ts --kubeconfig FILE [--to NODE] [--json] VM`: asks for a migration and waits for its end. */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { ApiError, createApiClient, kinds } from "@fairlead/api";
+import { ApiError, createApiClient, isApiError, kinds, listAll } from "@fairlead/api";
+import { LabError, messageOf } from "../error.ts";
+import { objectionTo } from "./migration-request.ts";
 import { isFinal } from "./status.ts";
 import { parseVmName } from "./vm-name.ts";
 
@@ -18,6 +20,16 @@ if (!values.kubeconfig || positionals.length !== 1) {
 const { namespace, name } = parseVmName(positionals[0]!);
 const client = createApiClient({ kubeconfig: values.kubeconfig });
 try {
+  const objection = objectionTo({
+    namespace,
+    name,
+    to: values.to,
+    vms: (await listAll(client, kinds.VirtualMachine, { namespace })).items,
+    vmi: await findVmi(),
+    nodes: (await listAll(client, kinds.Node)).items,
+    migrations: (await listAll(client, kinds.VirtualMachineInstanceMigration, { namespace })).items,
+  });
+  if (objection !== undefined) throw new LabError("BadRequest", objection);
   const migration = await client.create(kinds.VirtualMachineInstanceMigration, {
     metadata: { generateName: `kubevirt-migrate-vm-${name}-`, namespace },
     spec: { vmiName: name, ...(values.to && { addedNodeSelector: { "kubernetes.io/hostname": values.to } }) },
@@ -37,7 +49,7 @@ try {
   const why = events.items.findLast(
     ({ involvedObject, type }) => involvedObject.uid === migration.metadata.uid && type === "Warning",
   )?.message;
-  const vmi = await client.get(kinds.VirtualMachineInstance, { namespace, name }).catch(() => undefined);
+  const vmi = await findVmi();
   const result = {
     migration: ref.name,
     phase: shown,
@@ -47,9 +59,18 @@ try {
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(`${namespace}/${name} is on ${result.node}${why ? `: ${why}` : ""}\n`);
 } catch (error) {
-  if (!(error instanceof ApiError)) throw error;
-  process.stderr.write(`lab: ${error.message}\n`);
+  if (!(error instanceof ApiError || error instanceof LabError)) throw error;
+  process.stderr.write(`lab: ${messageOf(error)}\n`);
   process.exitCode = 1;
 } finally {
   await client.close();
+}
+
+async function findVmi() {
+  try {
+    return await client.get(kinds.VirtualMachineInstance, { namespace, name });
+  } catch (error) {
+    if (isApiError(error, "NotFound")) return undefined;
+    throw error;
+  }
 }
