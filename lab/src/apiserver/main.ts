@@ -1,7 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type ApiClient, createApiClient } from "@fairlead/api";
 import { systemCodeOf } from "../error.ts";
+import { createVirtApi, virtApiAccount } from "../kubevirt/api/virt-api.ts";
 import { ownersOfPort } from "../process.ts";
 import { startApiServer } from "./server.ts";
 
@@ -15,7 +17,9 @@ const { values } = parseArgs({
 });
 const colon = values.bind.lastIndexOf(":");
 const port = Number(values.bind.slice(colon + 1));
+let virtApi: Promise<ApiClient> | undefined;
 const server = await startApiServer({
+  extensions: [createVirtApi(connectVirtApi)],
   host: values.bind.slice(0, colon).replace(/^\[|\]$/g, ""),
   port,
   advertise: values.advertise,
@@ -26,6 +30,12 @@ console.log(`ready ${server.url}`);
 const stop = (): void => void server.close().then(() => process.exit(0));
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
+
+/** Once somebody needs it: then its namespace is there. */
+function connectVirtApi(): Promise<ApiClient> {
+  virtApi ??= server.kubeconfigFor(virtApiAccount).then((kubeconfig) => createApiClient({ kubeconfig }));
+  return virtApi;
+}
 
 /** A taken address is the user's to free: one line that says who has it. */
 async function explain(error: unknown): Promise<never> {

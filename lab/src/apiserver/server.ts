@@ -13,6 +13,7 @@ import { Registry } from "./kinds/registry.ts";
 import { Authorizer } from "./rbac/authorizer.ts";
 import { bootstrapRbac } from "./rbac/bootstrap.ts";
 import { Api } from "./rest/api.ts";
+import type { Extension } from "./rest/extension.ts";
 import { type Components, handle } from "./rest/handler.ts";
 import { ensure } from "./rest/internal.ts";
 import { NonResource } from "./rest/nonresource.ts";
@@ -46,6 +47,8 @@ export interface ApiServerOptions {
   /** How often watchers that asked for bookmarks get one, in milliseconds. Default 60000. */
   readonly bookmarkIntervalMs?: number;
   readonly clock?: Clock;
+  /** What other servers of the cluster do in this one's name. */
+  readonly extensions?: readonly Extension[];
 }
 
 export interface ApiServer {
@@ -92,7 +95,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     api,
     tokens,
     authorizer,
-    subresources: new Subresources(api, tokens, authorizer),
+    subresources: new Subresources(api, tokens, authorizer, options.extensions),
+    extensions: options.extensions ?? [],
     nonResource: new NonResource(api.registry),
     bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
     signal: ending.signal,

@@ -22,6 +22,7 @@ export const annotations = {
   latestApi: "kubevirt.io/latest-observed-api-version",
   storageApi: "kubevirt.io/storage-observed-api-version",
   heartbeat: "kubevirt.io/heartbeat",
+  evacuation: "kubevirt.io/evacuationMigration",
 } as const;
 
 export const finalizers = {

@@ -6,11 +6,12 @@ import { type Attributes, denial } from "../rbac/attributes.ts";
 import type { Authorizer } from "../rbac/authorizer.ts";
 import { forbidden, StatusError } from "../status.ts";
 import type { Api, Call, User } from "./api.ts";
+import type { Extension } from "./extension.ts";
 import { negotiate } from "./negotiate.ts";
 import type { NonResource } from "./nonresource.ts";
 import { sendReply, sendText } from "./reply.ts";
 import { parseRequest, type RequestInfo, verbOf } from "./request.ts";
-import { handleResource, unknownPath, writeOptions } from "./resources.ts";
+import { body, handleResource, unknownPath, writeOptions } from "./resources.ts";
 import type { Subresources } from "./subresources.ts";
 
 const anonymous: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
@@ -21,6 +22,7 @@ export interface Components {
   readonly authorizer: Authorizer;
   readonly subresources: Subresources;
   readonly nonResource: NonResource;
+  readonly extensions: readonly Extension[];
   readonly bookmarkIntervalMs: number;
   readonly signal: AbortSignal;
 }
@@ -101,6 +103,10 @@ async function answerResource(
       objectName: asked.name || selected || "",
     },
   });
+  const extension = components.extensions.find(
+    ({ group, versions }) => group === asked.group && versions.includes(asked.version),
+  );
+  if (extension) return answerExtension(extension, request, response, info, { verb, user });
   const resource = api.registry.find(asked.group, asked.version, asked.plural);
   if (!resource || (asked.namespace !== "" && !resource.namespaced)) throw unknownPath(info.path);
   requireNamespace(resource, info, verb);
@@ -128,6 +134,23 @@ async function answerResource(
     );
   const reply = await handleResource(api, options, components);
   if (reply) sendReply(request, response, reply, api.now(), call.warnings);
+}
+
+/** Hands a request on as the aggregation layer does. */
+async function answerExtension(
+  extension: Extension,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { path, query, resource }: RequestInfo,
+  caller: { readonly verb: string; readonly user: User },
+): Promise<void> {
+  const { dryRun } = writeOptions(query, undefined);
+  const { plural, namespace, name, subresource } = resource!;
+  const asked = { plural, namespace, name, subresource, dryRun, ...caller };
+  const answer = await extension.answer({ ...asked, body: await body(request) });
+  if (answer === undefined) throw unknownPath(path);
+  if (answer.json) sendText(response, answer.code, stringifyJson(answer.json), negotiate(undefined, []));
+  else response.writeHead(answer.code, { "content-length": 0 }).end();
 }
 
 function requireNamespace(resource: Resource, info: RequestInfo, verb: string): void {

@@ -1,11 +1,12 @@
 import type { Tokens } from "../auth/tokens.ts";
-import { type JsonObject, listAt, objectAt, stringAt } from "../json.ts";
+import { type Json, type JsonObject, listAt, objectAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
 import type { Authorizer } from "../rbac/authorizer.ts";
 import { badRequest, conflict, StatusError } from "../status.ts";
 import { decode } from "./admit.ts";
 import { type Api, type Call, keyOf } from "./api.ts";
 import { evict } from "./evict.ts";
+import type { Extension } from "./extension.ts";
 import type { Reply } from "./reply.ts";
 import { body, type ResourceRequest } from "./resources.ts";
 import { answerReview } from "./reviews.ts";
@@ -19,11 +20,13 @@ export class Subresources {
   readonly #api: Api;
   readonly #tokens: Tokens;
   readonly #authorizer: Authorizer;
+  readonly #extensions: readonly Extension[];
 
-  constructor(api: Api, tokens: Tokens, authorizer: Authorizer) {
+  constructor(api: Api, tokens: Tokens, authorizer: Authorizer, extensions: readonly Extension[] = []) {
     this.#api = api;
     this.#tokens = tokens;
     this.#authorizer = authorizer;
+    this.#extensions = extensions;
   }
 
   /** Undefined: not one of ours. */
@@ -38,7 +41,7 @@ export class Subresources {
       case "/pods/binding":
         return verb === "create" ? bind(this.#api, call, objectBody(await body(request))) : undefined;
       case "/pods/eviction":
-        return verb === "create" ? evict(this.#api, call, await body(request)) : undefined;
+        return verb === "create" ? this.#evict(call, await body(request)) : undefined;
       case "/pods/log":
       case "/pods/exec":
       case "/pods/attach":
@@ -62,6 +65,12 @@ export class Subresources {
         };
     }
     return undefined;
+  }
+
+  async #evict(call: Call, sent: Json | undefined): Promise<Reply> {
+    const { object } = requireStored(this.#api, call);
+    for (const extension of this.#extensions) await extension.beforeEviction(object, call);
+    return evict(this.#api, call, sent);
   }
 }
 

@@ -17,6 +17,7 @@ import { labels } from "../names.ts";
 import { type Reconciler, startReconciler } from "../reconciler.ts";
 import { timestamp } from "../status.ts";
 import type { Decision } from "./decision.ts";
+import { decideEvacuation } from "./evacuation.ts";
 import { decideMigration } from "./migration.ts";
 import { decideVm } from "./vm.ts";
 import { decideVmi } from "./vmi.ts";
@@ -63,7 +64,13 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
     reconcile: async (key) => {
       const vmi = await find(client, kinds.VirtualMachineInstance, refFrom(key));
       if (vmi === undefined) return undefined;
-      return carryOut(decideVmi({ vmi, pods: await podsOf(client, vmi), now: timestamp(Date.now()) }));
+      const nowMs = Date.now();
+      const again = await carryOut(
+        decideVmi({ vmi, pods: await podsOf(client, vmi), now: timestamp(nowMs) }),
+      );
+      if (!vmi.status?.evacuationNodeName) return again;
+      const { items: all } = await listAll(client, kinds.VirtualMachineInstanceMigration);
+      return (await carryOut(decideEvacuation({ vmi, all, nowMs }))) ?? again;
     },
   });
   const migrations = startReconciler({

@@ -5,6 +5,7 @@ import type {
   Pod,
   ResourceKind,
   VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
 } from "@fairlead/api";
 
 /** One write to the API server. */
@@ -22,6 +23,7 @@ export type Write =
     }
   | { readonly do: "createPod"; readonly pod: Draft<Pod> }
   | { readonly do: "createVmi"; readonly vmi: Draft<VirtualMachineInstance> }
+  | { readonly do: "createMigration"; readonly migration: Draft<VirtualMachineInstanceMigration> }
   | { readonly do: "delete"; readonly kind: AnyKind; readonly ref: ObjectRef; readonly uid: string }
   | {
       readonly do: "event";

@@ -87,10 +87,12 @@ function openRequests(
   vmi: VirtualMachineInstance | undefined,
   started: boolean,
 ): StateChange[] {
+  const stops = (request: StateChange) =>
+    request.action === "Stop" && vmi !== undefined && vmi.metadata.uid === request.uid;
+  // In a restart the start waits for what is to be stopped.
+  const isStopping = requests.some(stops);
   return requests.filter((request) =>
-    request.action === "Stop"
-      ? vmi?.metadata.uid === request.uid && vmi !== undefined
-      : !started && vmi === undefined,
+    request.action === "Stop" ? stops(request) : isStopping || (!started && vmi === undefined),
   );
 }
 

@@ -32,6 +32,9 @@ async function performOne(client: ApiClient, write: Write, component: string): P
     case "createVmi":
       await client.create(kinds.VirtualMachineInstance, write.vmi);
       return;
+    case "createMigration":
+      await client.create(kinds.VirtualMachineInstanceMigration, write.migration);
+      return;
     case "delete":
       await client.delete(write.kind, write.ref, { preconditions: { uid: write.uid } });
       return;
