@@ -3,9 +3,9 @@ import type { AddressInfo } from "node:net";
 import { type Bench, quantile } from "../../scripts/bench.ts";
 import { servingCertificate } from "../src/apiserver/auth/certificates.ts";
 import { kubeconfig } from "../src/apiserver/auth/kubeconfig.ts";
+import { Connection } from "../src/apiserver/connection.ts";
 import { startApiServer } from "../src/apiserver/index.ts";
 import type { KubeObject } from "../src/apiserver/objects.ts";
-import { Connection } from "../src/controllers/connection.ts";
 
 const rounds = 1500;
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Connection } from "../controllers/connection.ts";
+import { Connection } from "./connection.ts";
 import { type ApiServer, startApiServer } from "./index.ts";
 import { type Json, type JsonObject, listAt, stringAt } from "./json.ts";
 

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, test } from "vitest";
-import { Connection } from "../controllers/connection.ts";
 import { eventually } from "./compliance/target.ts";
+import { Connection } from "./connection.ts";
 import { stringAt } from "./json.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fairlead-apiserver-"));

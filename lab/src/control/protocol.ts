@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { ProcessStatus } from "../first/supervisor.ts";
 
 /** One line of JSON each way per request, over the control socket. */
 export const request = z.discriminatedUnion("method", [
@@ -16,6 +15,24 @@ export interface NodeStatus {
   readonly role: string;
   /** Process ID, inside the lab, of the process that holds the node's namespaces. */
   readonly pid: number;
+}
+
+/** Where a process of the lab is between its start and its end. */
+export type ProcessState = "absent" | "waiting" | "running" | "restarting" | "stopped";
+
+/** A process the lab keeps running. */
+export interface ProcessStatus {
+  readonly name: string;
+  readonly node?: string;
+  readonly state: ProcessState;
+  readonly pid?: number;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** Resident memory in bytes; 0 while it does not run. */
+  readonly memory: number;
+  /** How it ended the last time. */
+  readonly lastExit?: string;
+  readonly log: string;
 }
 
 export interface LabStatus {

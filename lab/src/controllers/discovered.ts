@@ -1,5 +1,5 @@
+import type { Connection } from "../apiserver/connection.ts";
 import { isObject, listAt, stringAt } from "../apiserver/json.ts";
-import type { Connection } from "./connection.ts";
 
 /** A resource as discovery describes it. */
 export interface Discovered {

@@ -1,5 +1,5 @@
+import type { Connection } from "../apiserver/connection.ts";
 import type { KubeObject, OwnerReference } from "../apiserver/objects.ts";
-import type { Connection } from "./connection.ts";
 import { type Discovered, discover, pathOf } from "./discovered.ts";
 import { Informer } from "./informer.ts";
 

@@ -1,10 +1,10 @@
-import { Connection } from "./connection.ts";
+import { Connection } from "../apiserver/connection.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
 import { NamespaceController } from "./namespaces.ts";
 import { Scheduler } from "./scheduler.ts";
 import { WorkloadController } from "./workloads.ts";
 
-export { Connection } from "./connection.ts";
+export { Connection } from "../apiserver/connection.ts";
 export { GarbageCollector } from "./garbage-collector.ts";
 export { NamespaceController } from "./namespaces.ts";
 export { Scheduler } from "./scheduler.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Connection } from "../apiserver/connection.ts";
 import { isObject, listAt, numberAt, stringAt } from "../apiserver/json.ts";
 import type { KubeObject } from "../apiserver/objects.ts";
-import type { Connection } from "./connection.ts";
 
 export interface Observer {
   upsert(object: KubeObject): void;

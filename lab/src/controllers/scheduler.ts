@@ -1,6 +1,6 @@
+import type { Connection } from "../apiserver/connection.ts";
 import { stringAt } from "../apiserver/json.ts";
 import type { KubeObject } from "../apiserver/objects.ts";
-import type { Connection } from "./connection.ts";
 import { Informer } from "./informer.ts";
 import { chooseNode } from "./scheduling.ts";
 

@@ -1,20 +1,7 @@
 /** What was seen of one migration, from independent places; times in milliseconds of CLOCK_MONOTONIC. */
 import type { Recording } from "../probe/recording.ts";
+import type { RouteChange } from "../probe/route-watch.ts";
 import type { Window } from "../probe/statistics.ts";
-
-/** One change of a route to the VM, as a kernel told its listeners. */
-export interface RouteChange {
-  readonly at: number;
-  /** The node or router in whose kernel it happened. */
-  readonly where: string;
-  readonly family: 4 | 6;
-  readonly change: "added" | "removed";
-  readonly metric: number;
-  /** `workload`: to the local guest (route protocol 80). `bgp`: installed by BIRD. */
-  readonly origin: "workload" | "bgp" | "other";
-  /** Next hop, for routes to another node. */
-  readonly gateway?: string;
-}
 
 /** QEMU's own account. */
 export interface GuestPause {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { MigrationObservation, RouteChange } from "./observation.ts";
+import type { RouteChange } from "../probe/route-watch.ts";
+import type { MigrationObservation } from "./observation.ts";
 import { findBrokenPromises, type Report, reportMigration } from "./report.ts";
 
 const route = (at: number, where: string, family: 4 | 6, rest: Partial<RouteChange> = {}): RouteChange => ({

@@ -1,6 +1,8 @@
 /** The report of a demo: what `lab/out/report.json` contains, computed from observations without looking at a clock. */
+
+import type { RouteChange } from "../probe/route-watch.ts";
 import { computeFigures, type ProbeFigures } from "../probe/statistics.ts";
-import type { MigrationObservation, RouteChange } from "./observation.ts";
+import type { MigrationObservation } from "./observation.ts";
 
 /** One probe during one migration. */
 export interface ProbeReport extends Omit<ProbeFigures, "longestGapAt"> {

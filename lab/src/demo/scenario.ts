@@ -16,8 +16,9 @@ import {
 import type { JournalEntry } from "../kubevirt/journal.ts";
 import { now } from "../probe/clock.ts";
 import type { Recording } from "../probe/recording.ts";
+import type { RouteChange } from "../probe/route-watch.ts";
 import { watchRoutes } from "../probe/route-watch.ts";
-import type { MigrationObservation, RouteChange } from "./observation.ts";
+import type { MigrationObservation } from "./observation.ts";
 import { metrics, type Report, reportMigration } from "./report.ts";
 
 const vmName = "traveller";

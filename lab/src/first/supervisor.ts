@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import type { ProcessState, ProcessStatus } from "../control/protocol.ts";
 import { LabError, messageOf } from "../error.ts";
 
 /** One long-running program of the lab, as data. */
@@ -18,22 +19,6 @@ export interface ProcessSpec {
   readonly after?: string;
   /** Path as seen by the supervisor; without this file the program is not part of this build and is not started. */
   readonly program?: string;
-}
-
-export type ProcessState = "absent" | "waiting" | "running" | "restarting" | "stopped";
-
-export interface ProcessStatus {
-  readonly name: string;
-  readonly node?: string;
-  readonly state: ProcessState;
-  readonly pid?: number;
-  /** How often it was started again. */
-  readonly restarts: number;
-  /** Resident memory in bytes; 0 while it does not run. */
-  readonly memory: number;
-  /** How it ended the last time. */
-  readonly lastExit?: string;
-  readonly log: string;
 }
 
 interface Entry {

@@ -1,5 +1,18 @@
 import { type NetworkNamespace, RouteSocket, type Subscription } from "@fairlead/netlink";
-import type { RouteChange } from "../demo/observation.ts";
+
+/** One change of a route to the VM, as a kernel told its listeners. */
+export interface RouteChange {
+  readonly at: number;
+  /** The node or router in whose kernel it happened. */
+  readonly where: string;
+  readonly family: 4 | 6;
+  readonly change: "added" | "removed";
+  readonly metric: number;
+  /** `workload`: to the local guest (route protocol 80). `bgp`: installed by BIRD. */
+  readonly origin: "workload" | "bgp" | "other";
+  /** Next hop, for routes to another node. */
+  readonly gateway?: string;
+}
 
 /** Route protocols (rtnetlink.h, /etc/iproute2/rt_protos) that tell who installed a route to the guest. */
 const origins: Readonly<Record<number, RouteChange["origin"]>> = { 80: "workload", 12: "bgp" };

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { Connection } from "../../controllers/connection.ts";
+import { Connection } from "../connection.ts";
 import { startFromAssets } from "./assets.ts";
 
 const directories: string[] = [];

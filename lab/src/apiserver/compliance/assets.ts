@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection } from "../../controllers/connection.ts";
 import { servingCertificate } from "../auth/certificates.ts";
 import { kubeconfig } from "../auth/kubeconfig.ts";
+import { Connection } from "../connection.ts";
 import { eventually } from "./target.ts";
 
 /** A real control plane without controllers, of a test's own. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
-import type { Answer, Connection } from "../../controllers/connection.ts";
+import type { Answer, Connection } from "../connection.ts";
 import type { JsonObject } from "../json.ts";
 
 /** An API server under test: ours, or a real one. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Connection } from "../../controllers/connection.ts";
+import type { Connection } from "../connection.ts";
 import { type JsonObject, stringAt } from "../json.ts";
 import { Client, configMap, type Subject } from "./target.ts";
 

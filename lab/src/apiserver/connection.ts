@@ -1,15 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { parse } from "yaml";
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  listAt,
-  parseJson,
-  stringAt,
-  stringifyJson,
-} from "../apiserver/json.ts";
+import { isObject, type Json, type JsonObject, listAt, parseJson, stringAt, stringifyJson } from "./json.ts";
 
 export interface Answer {
   readonly code: number;
