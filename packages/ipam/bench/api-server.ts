@@ -33,12 +33,16 @@ export async function startServer(): Promise<BenchServer> {
 export interface Counts {
   requests: number;
   conflicts: number;
+  /** Verb and kind to the number of requests. */
+  readonly calls: Map<string, number>;
 }
 
 /** The same client, counting what goes over the wire. */
 export function counting(client: ApiClient, counts: Counts): ApiClient {
-  const count = async <R>(call: Promise<R>): Promise<R> => {
+  const count = async <R>(verb: string, kind: { readonly kind: string }, call: Promise<R>): Promise<R> => {
     counts.requests++;
+    const key = `${verb} ${kind.kind}`;
+    counts.calls.set(key, (counts.calls.get(key) ?? 0) + 1);
     try {
       return await call;
     } catch (error) {
@@ -47,15 +51,16 @@ export function counting(client: ApiClient, counts: Counts): ApiClient {
     }
   };
   return {
-    get: (kind, ref, options) => count(client.get(kind, ref, options)),
-    list: (kind, options) => count(client.list(kind, options)),
-    create: (kind, object, options) => count(client.create(kind, object, options)),
-    replace: (kind, object, options) => count(client.replace(kind, object, options)),
-    replaceStatus: (kind, object, options) => count(client.replaceStatus(kind, object, options)),
-    patch: (kind, ref, patch, options) => count(client.patch(kind, ref, patch, options)),
-    delete: (kind, ref, options) => count(client.delete(kind, ref, options)),
+    get: (kind, ref, options) => count("get", kind, client.get(kind, ref, options)),
+    list: (kind, options) => count("list", kind, client.list(kind, options)),
+    create: (kind, object, options) => count("create", kind, client.create(kind, object, options)),
+    replace: (kind, object, options) => count("replace", kind, client.replace(kind, object, options)),
+    replaceStatus: (kind, object, options) =>
+      count("replaceStatus", kind, client.replaceStatus(kind, object, options)),
+    patch: (kind, ref, patch, options) => count("patch", kind, client.patch(kind, ref, patch, options)),
+    delete: (kind, ref, options) => count("delete", kind, client.delete(kind, ref, options)),
     watch: (kind, options) => client.watch(kind, options),
-    raw: (request) => count(client.raw(request)),
+    raw: (request) => count("raw", { kind: request.path }, client.raw(request)),
     close: () => client.close(),
   };
 }

@@ -1,4 +1,4 @@
-import { createApiClient, kinds } from "@fairlead/api";
+import { type ApiClient, createApiClient, kinds } from "@fairlead/api";
 import { type Bench, quantile } from "../../../scripts/bench.ts";
 import { createIpam, createKubernetesStore, type Family, type WorkloadRequest } from "../src/index.ts";
 import { type BenchServer, type Counts, counting, startServer } from "./api-server.ts";
@@ -27,7 +27,7 @@ async function prepare(server: BenchServer, nodes: number, pools: readonly strin
   const client = createApiClient({ kubeconfig: server.kubeconfig });
   for (const [i, cidr] of pools.entries())
     await client.create(kinds.IPPool, { metadata: { name: `pool-${i}` }, spec: { cidr } });
-  const counts: Counts = { requests: 0, conflicts: 0 };
+  const counts: Counts = { requests: 0, conflicts: 0, calls: new Map() };
   const store = createKubernetesStore({ client: counting(client, counts) });
   const agents = Array.from({ length: nodes }, (_, i) => ({
     node: `worker-${i}`,
@@ -43,6 +43,37 @@ async function timed<R>(samples: number[], call: () => Promise<R>): Promise<R> {
   return result;
 }
 
+/** CPU time of this process since then, milliseconds. */
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+/** What the server and the client alone need for so many requests, from so many nodes at once: no address management in between. */
+async function plainReads(client: ApiClient, nodes: number, requests: number) {
+  const before = process.cpuUsage();
+  const started = performance.now();
+  const lane = async () => {
+    for (let i = 0; i < requests / nodes; i++) await client.get(kinds.IPPool, { name: "pool-0" });
+  };
+  await Promise.all(Array.from({ length: nodes }, lane));
+  return { wall: performance.now() - started, cpu: cpuSince(before) };
+}
+
+/** Times of writing one full block per family as it is, both at once. */
+async function plainWrites(client: ApiClient, families: readonly Family[]): Promise<number[]> {
+  const { items } = await client.list(kinds.IPAMBlock);
+  const isIPv6 = ({ spec }: { readonly spec: { readonly cidr: string } }) => spec.cidr.includes(":");
+  const blocks = families.flatMap((family) => items.find((block) => isIPv6(block) === (family === 6)) ?? []);
+  const samples: number[] = [];
+  for (let i = 0; i < 20; i++)
+    await timed(samples, async () => {
+      const written = await Promise.all(blocks.map((block) => client.replace(kinds.IPAMBlock, block)));
+      blocks.splice(0, blocks.length, ...written);
+    });
+  return samples;
+}
+
 /** (b) nodes × 100 pods at once against the lab's API server; (c) as many pods as addresses. */
 export default async function cluster(bench: Bench): Promise<void> {
   for (const families of [[4], [4, 6]] as const)
@@ -53,6 +84,7 @@ export default async function cluster(bench: Bench): Promise<void> {
       for (let i = 0; i < 50; i++) await timed(trips, () => client.get(kinds.IPPool, { name: "pool-0" }));
       const floor = { name: "one API round trip", value: quantile(trips, 0.5) };
       const samples: number[] = [];
+      const before = process.cpuUsage();
       const started = performance.now();
       const all = await Promise.all(
         agents.flatMap(({ node, ipam }) =>
@@ -62,6 +94,8 @@ export default async function cluster(bench: Bench): Promise<void> {
         ),
       );
       const seconds = (performance.now() - started) / 1000;
+      const cpu = cpuSince(before) / all.length;
+      const plain = await plainReads(client, nodes, counts.requests);
       const addresses = all.flatMap((one) => one.addresses.map(({ address }) => address));
       if (new Set(addresses).size !== all.length * families.length)
         throw new Error("an address was given twice");
@@ -77,6 +111,19 @@ export default async function cluster(bench: Bench): Promise<void> {
         unit: "requests",
       });
       bench.report({ name: "conflicts per allocation", value: counts.conflicts / all.length, unit: "" });
+      bench.report({
+        name: "all pods served",
+        value: seconds * 1000,
+        unit: "ms",
+        floor: { name: "as many plain reads, as many at once", value: plain.wall },
+      });
+      bench.report({
+        name: "CPU of the agents per allocation",
+        value: cpu,
+        unit: "ms",
+        floor: { name: "the client's for those reads", value: plain.cpu / all.length },
+      });
+      bench.say([...counts.calls].map(([call, count]) => `${count} ${call}`).join(", "));
 
       if (nodes === 1) {
         counts.requests = 0;
@@ -88,7 +135,13 @@ export default async function cluster(bench: Bench): Promise<void> {
           value: counts.requests / 20,
           unit: "requests",
         });
-        bench.report({ name: "alone: p50", value: quantile(alone, 0.5), unit: "ms", floor });
+        const writes = await plainWrites(client, families);
+        bench.report({
+          name: "alone: p50",
+          value: quantile(alone, 0.5),
+          unit: "ms",
+          floor: { name: "writing a full block of each family", value: quantile(writes, 0.5) },
+        });
       }
       await client.close();
     }
