@@ -1,16 +1,17 @@
 #!/usr/bin/env node
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommanderError } from "commander";
+import { calicoctlConfigFile, kubeconfigOf } from "./calicoctl-config.ts";
 import { createProgram } from "./program.ts";
 import { openCluster, type Session } from "./session.ts";
 
 /** Runs one command; resolves with the exit code. Mistakes and failures are one line on stderr, with what to do next. */
 export async function main(calledAs: string, args: readonly string[]): Promise<number> {
   let session: Session | undefined;
-  const program = createProgram(calledAs, ({ kubeconfig, context, runDir }) => {
+  const program = createProgram(calledAs, ({ kubeconfig, config, context, runDir }) => {
     session = {
-      ...openCluster(kubeconfig, context),
+      ...openCluster(kubeconfig ?? configuredKubeconfig(config), context),
       print: (text) => void process.stdout.write(text),
       readFile: (path) => readFileSync(path, "utf8"),
       writeFile: (path, text) => writeFileSync(path, text, { mode: 0o600 }),
@@ -30,6 +31,12 @@ export async function main(calledAs: string, args: readonly string[]): Promise<n
   } finally {
     await session?.client.close();
   }
+}
+
+/** What the incumbent's configuration file says; one that is not named need not exist. */
+function configuredKubeconfig(named: string | undefined): string | undefined {
+  const file = named ?? calicoctlConfigFile;
+  return named || existsSync(file) ? kubeconfigOf(readFileSync(file, "utf8"), file) : undefined;
 }
 
 /** The version of this package, from source and from `dist` alike. */

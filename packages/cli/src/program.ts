@@ -9,6 +9,8 @@ import type { Session } from "./session.ts";
 export interface GlobalOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** The incumbent's configuration file. */
+  readonly config?: string;
   readonly runDir: string;
 }
 
@@ -22,6 +24,7 @@ export function createProgram(calledAs: string, open: (options: GlobalOptions) =
     .description("Look at and change a Fairlead network")
     .option("--kubeconfig <file>", "how to reach the API server", process.env.KUBECONFIG)
     .option("--context <name>", "context of the kubeconfig")
+    .option("-c, --config <file>", "a CalicoAPIConfig that names the kubeconfig")
     .option(
       "--run-dir <dir>",
       "directory of this node's sockets",
