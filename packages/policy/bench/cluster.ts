@@ -61,10 +61,16 @@ export function policyObject(index: number, size: ClusterSize, version = 0): Pol
   };
 }
 
-export function* objects(size: ClusterSize): Generator<readonly [PolicyKind, PolicyObject]> {
+export type KindAndObject = readonly [PolicyKind, PolicyObject];
+
+export function* namespaceObjects(): Generator<KindAndObject> {
   for (let index = 0; index < namespaceCount; index++) {
     yield ["Namespace", { metadata: { name: namespaceName(index), labels: { team: namespaceName(index) } } }];
   }
+}
+
+export function* objects(size: ClusterSize): Generator<KindAndObject> {
+  yield* namespaceObjects();
   for (let index = 0; index < size.policies; index++)
     yield ["KubernetesNetworkPolicy", policyObject(index, size)];
   for (let index = size.endpoints; index < size.pods; index++) yield ["Pod", podObject(index)];
