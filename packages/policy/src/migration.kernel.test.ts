@@ -131,3 +131,91 @@ describe.each(families)("connections that arrive with a VM, %s", (family) => {
     expect(fromGuest(family, 80, 40_010, tcpFlags.ack)).toBe(false);
   });
 });
+
+/** The node's uplink has a policy of its own for what it forwards: in to port 80, out to port 443. */
+describe.each(families)("connections that arrive through a host endpoint, %s", (family) => {
+  const allow = (...ports: number[]) => [{ action: "Allow", protocol: "TCP", destination: { ports } }];
+  let port = 41_000;
+
+  beforeEach(async () => {
+    engine.objects.upsert("HostEndpoint", {
+      metadata: { name: "uplink", labels: { role: "uplink" } },
+      spec: { node: "target", interfaceName: "uplink" },
+    });
+    engine.objects.upsert("GlobalNetworkPolicy", {
+      metadata: { name: "through" },
+      spec: {
+        selector: "role == 'uplink'",
+        applyOnForward: true,
+        types: ["Ingress", "Egress"],
+        ingress: allow(80),
+        egress: allow(443),
+      },
+    });
+    engine.objects.upsert("KubernetesNetworkPolicy", {
+      metadata: { namespace: "default", name: "ask" },
+      ...{
+        spec: {
+          podSelector: {},
+          policyTypes: ["Ingress", "Egress"],
+          ingress: [{ ports: [{ port: 81 }] }],
+          egress: [{ ports: [{ port: 443 }, { port: 444 }] }],
+        },
+      },
+    });
+  });
+
+  function toGuest(sourcePort: number, destinationPort: number, flags: number): boolean {
+    const frame = frameFrom(testbed.uplink, {
+      source: testbed.uplink[family],
+      destination: vm[family],
+      payload: { protocol: "tcp", sourcePort, destinationPort, flags, acknowledge: 7 },
+    });
+    return arrives(testbed.uplink, vm, frame);
+  }
+
+  test("the guest goes on answering a client that the uplink lets in", async () => {
+    await become("arriving");
+    expect(fromGuest(family, 80, ++port, tcpFlags.ack | tcpFlags.psh)).toBe(true);
+    expect(fromGuest(family, 81, ++port, tcpFlags.ack), "a port that only the VM's policy opens").toBe(false);
+    expect(fromGuest(family, 80, ++port, tcpFlags.syn)).toBe(false);
+  });
+
+  test("a server that the guest may ask goes on answering", async () => {
+    await become("arriving");
+    expect(toGuest(443, ++port, tcpFlags.ack | tcpFlags.psh)).toBe(true);
+    expect(toGuest(444, ++port, tcpFlags.ack), "a port that only the VM's policy opens").toBe(false);
+    expect(toGuest(443, ++port, tcpFlags.syn)).toBe(false);
+  });
+
+  test("new connections are judged as ever, and after arrival segments in midstream as new ones", async () => {
+    await become("arriving");
+    expect(toGuest(++port, 80, tcpFlags.syn)).toBe(true);
+    expect(toGuest(++port, 81, tcpFlags.syn)).toBe(false);
+    expect(fromGuest(family, ++port, 443, tcpFlags.syn)).toBe(true);
+    await become("running");
+    expect(fromGuest(family, 80, ++port, tcpFlags.ack)).toBe(false);
+    expect(toGuest(443, ++port, tcpFlags.ack)).toBe(false);
+  });
+
+  test("while something arrives, a change of the uplink's policy holds for answers, too", async () => {
+    await become("arriving");
+    engine.objects.upsert("GlobalNetworkPolicy", {
+      metadata: { name: "through" },
+      spec: { selector: "role == 'uplink'", applyOnForward: true, ingress: allow(82) },
+    });
+    await engine.settled(deadline());
+    expect(fromGuest(family, 80, ++port, tcpFlags.ack)).toBe(true);
+    engine.objects.upsert("GlobalNetworkPolicy", {
+      metadata: { name: "through" },
+      spec: {
+        selector: "role == 'uplink'",
+        applyOnForward: true,
+        types: ["Ingress", "Egress"],
+        ingress: allow(82),
+      },
+    });
+    await engine.settled(deadline());
+    expect(fromGuest(family, 80, ++port, tcpFlags.ack)).toBe(false);
+  });
+});

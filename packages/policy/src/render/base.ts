@@ -29,6 +29,7 @@ const mainSets: readonly NftSet[] = [
   { name: sets.fromWorkload, key: ["iifname"], verdicts: true },
   { name: sets.toWorkload, key: ["oifname"], verdicts: true },
   { name: sets.interfaces, key: ["oifname"] },
+  { name: sets.arriving, key: ["oifname"] },
   { name: sets.macs, key: macKey },
   { name: sets.source4, key: sourceKey4 },
   { name: sets.source6, key: sourceKey6 },

@@ -5,7 +5,7 @@ import type { Element, Rule, TableName } from "../ruleset/ruleset.ts";
 import { accept, conntrack, drop, goto } from "../ruleset/statement.ts";
 import { address, concatenation, familyOf, interfaceName, mac } from "../ruleset/value.ts";
 import type { PolicySettings } from "../settings.ts";
-import { comment, fromEndpoint, hashed, sets, toEndpoint } from "./names.ts";
+import { comment, fromEndpoint, regularChain, sets, toEndpoint } from "./names.ts";
 import { firstReply, midstream } from "./reply.ts";
 
 /** Rules of one endpoint in the two directions, as policy makes them. */
@@ -13,9 +13,6 @@ export interface EndpointPolicy {
   readonly egress: readonly Rule[];
   readonly ingress: readonly Rule[];
 }
-
-/** Chain that holds the ordinary judgement of an arriving endpoint, after its answers have been looked at. */
-export const regularChain = (endpointChain: string): string => hashed("regular", endpointChain);
 
 /** What an endpoint is in the kernel besides its chains: elements, by table and set. */
 type Membership = readonly (readonly [table: TableName, set: string, element: Element])[];
@@ -91,6 +88,7 @@ function membership(endpoint: LocalEndpoint, settings: PolicySettings): Membersh
   const add = (table: TableName, set: string, ...values: string[]) => {
     members.push([table, set, { key: concatenation(values) }]);
   };
+  if (endpoint.state === "arriving") add("main", sets.arriving, link);
   for (const hardware of macs) {
     add("main", sets.macs, link, hardware);
     add("arp", sets.macs, link, hardware);

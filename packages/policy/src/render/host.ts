@@ -9,6 +9,7 @@ import {
   drop,
   fromWorkload,
   goto,
+  inSet,
   ipv6,
   jump,
   protocol,
@@ -17,8 +18,9 @@ import {
 } from "../ruleset/statement.ts";
 import { familyOf, host32, interfaceName, u8, u16 } from "../ruleset/value.ts";
 import type { FailsafePort, PolicySettings } from "../settings.ts";
-import { comment, hashed } from "./names.ts";
-import { untrackedMark } from "./rule.ts";
+import { comment, hashed, regularChain, sets } from "./names.ts";
+import { firstReply, midstream, renderReply } from "./reply.ts";
+import { type RuleSets, untrackedMark } from "./rule.ts";
 import { denied, policyChain, renderTiers } from "./tier.ts";
 
 /** A place where packets of host interfaces are judged. */
@@ -48,18 +50,27 @@ const stages: readonly Stage[] = [
 export const linkTypes = [130, 131, 132, 133, 134, 135, 136, 143];
 const link = linkTypes.map((type): Rule => [ipv6, protocol("icmpv6"), when("icmpv6 type", u8(type)), accept]);
 
-/** Every chain that this node's host endpoints need; none without host endpoints, so that nobody pays for them. */
-export function renderHosts(calculator: Calculator, settings: PolicySettings): Chain[] {
-  return stages.flatMap((stage) => renderStage(stage, calculator, settings));
+/** What the chains of host endpoints are made from. */
+export interface HostRendering {
+  readonly calculator: Calculator;
+  readonly settings: PolicySettings;
+  /** Sets for the rules of a chain, while workloads arrive with connections; `undefined` at other times. */
+  readonly arrivals?: ((chain: string) => RuleSets) | undefined;
 }
 
-function renderStage(stage: Stage, calculator: Calculator, settings: PolicySettings): Chain[] {
+/** Every chain that this node's host endpoints need; none without host endpoints, so that nobody pays for them. */
+export function renderHosts(rendering: HostRendering): Chain[] {
+  return stages.flatMap((stage) => renderStage(stage, rendering));
+}
+
+function renderStage(stage: Stage, rendering: HostRendering): Chain[] {
+  const { calculator, settings } = rendering;
   const { name, hook, priority, layer, direction } = stage;
   const field = direction === "ingress" ? "iifname" : "oifname";
   const hosts = onePerInterface(calculator.hosts.values());
   const chains: Chain[] = [];
   const ways = hosts.map((host): [HostInterface, Rule | undefined] => {
-    const own = judged(host, stage, calculator) ? renderHost(host, stage, calculator, settings) : [];
+    const own = judged(host, stage, calculator) ? renderHost(host, stage, rendering) : [];
     chains.push(...own);
     const [first] = own;
     return [host, first && [goto(first.name)]];
@@ -108,8 +119,7 @@ export function judged(
 function renderHost(
   host: HostInterface,
   { name: stage, layer, direction }: Stage,
-  calculator: Calculator,
-  settings: PolicySettings,
+  { calculator, settings, arrivals }: HostRendering,
 ): Chain[] {
   const name = hashed("host", `${stage} ${host.id}`);
   const tiers = calculator.tiersOf(host.id, direction, layer);
@@ -123,7 +133,21 @@ function renderHost(
   if (layer === "normal" && !settings.disableConntrackInvalidCheck) own.push([conntrack("invalid"), drop]);
   own.push(...link);
   if (layer !== "forward") own.push(...failsafes(direction, layer, settings));
-  own.push(...rules);
+  if (layer === "forward" && arrivals !== undefined) {
+    const opposite = direction === "ingress" ? "egress" : "ingress";
+    const tiersOfAnswered = calculator.tiersOf(host.id, opposite, layer);
+    const regular = regularChain(name);
+    own.push(
+      [
+        inSet([direction === "ingress" ? "oifname" : "iifname"], sets.arriving),
+        ...midstream,
+        goto(firstReply(name)),
+      ],
+      [goto(regular)],
+    );
+    chains.push({ name: regular, comment: comment(host.id), rules });
+    chains.push(...renderReply(name, tiersOfAnswered, opposite, arrivals, settings, regular));
+  } else own.push(...rules);
   if (layer === "normal") {
     own.push(
       ...calculator.profilesOf(host).map(({ key }): Rule => [jump(policyChain(key, direction))]),

@@ -5,6 +5,8 @@ export const sets = {
   fromWorkload: "from-workload",
   toWorkload: "to-workload",
   interfaces: "workload-interfaces",
+  /** Workloads that have just come from another node. */
+  arriving: "arriving-interfaces",
   macs: "workload-macs",
   source4: "workload-sources-4",
   source6: "workload-sources-6",
@@ -39,3 +41,6 @@ export function hashed(prefix: string, identity: string): string {
 export function comment(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9._/:-]/g, "_").slice(0, 120);
 }
+
+/** The chain with the ordinary judgement, where segments of connections that arrive with a workload are looked at first. */
+export const regularChain = (chain: string): string => hashed("regular", chain);

@@ -6,10 +6,10 @@ import type { Element, NftSet, Rule } from "../ruleset/ruleset.ts";
 import { accept } from "../ruleset/statement.ts";
 import type { PolicySettings } from "../settings.ts";
 import { renderBase } from "./base.ts";
-import { regularChain, removeEndpoint, renderEndpoint, type WrittenEndpoint } from "./endpoint.ts";
+import { removeEndpoint, renderEndpoint, type WrittenEndpoint } from "./endpoint.ts";
 import { renderHosts } from "./host.ts";
 import { KernelSets } from "./kernel-sets.ts";
-import { fromEndpoint, toEndpoint } from "./names.ts";
+import { fromEndpoint, regularChain, toEndpoint } from "./names.ts";
 import { renderNat, renderPools } from "./nat.ts";
 import { renderReply } from "./reply.ts";
 import type { RuleSets } from "./rule.ts";
@@ -76,10 +76,12 @@ export class PolicyProgram {
     if (this.#calculator.pools.takeChanged() || all) this.#writePools();
     for (const key of dirty) this.#writePolicy(key);
     const touched = new Set(all ? [...this.#endpoints.keys(), ...endpoints] : endpoints);
-    // Endpoints that have just arrived carry copies of their policies' rules.
+    // Endpoints that have just arrived carry copies of their policies' rules, and then so do host endpoints.
+    const arrived = this.#arriving.size > 0;
     if (dirty.size > 0) for (const id of this.#arriving) touched.add(id);
     for (const id of touched) this.#writeEndpoint(id);
-    if (hosts || all) this.#writeHosts();
+    const arriving = this.#arriving.size > 0;
+    if (hosts || all || arriving !== arrived || (arriving && dirty.size > 0)) this.#writeHosts(arriving);
     for (const set of dropped) this.#kernelSets.drop(set);
     for (const { set, users } of this.#constants.values())
       if (users.size === 0) this.#forgetConstant(set.name);
@@ -91,11 +93,23 @@ export class PolicyProgram {
     renderPools(this.#editor, this.#calculator.pools.pools, hosts);
   }
 
-  #writeHosts(): void {
-    const chains = renderHosts(this.#calculator, this.#settings);
-    for (const chain of chains) this.#editor.putChain("main", chain);
+  #writeHosts(arriving: boolean): void {
+    const used = new Map<string, Set<string>>();
+    const chains = renderHosts({
+      calculator: this.#calculator,
+      settings: this.#settings,
+      arrivals: arriving ? this.#setsByChain(used) : undefined,
+    });
+    for (const chain of chains) {
+      this.#editor.putChain("main", chain);
+      this.#useConstants(chain.name, used.get(chain.name) ?? new Set());
+    }
     const names = chains.map(({ name }) => name);
-    for (const name of this.#hostChains) if (!names.includes(name)) this.#editor.dropChain("main", name);
+    for (const name of this.#hostChains) {
+      if (names.includes(name)) continue;
+      this.#editor.dropChain("main", name);
+      this.#useConstants(name, new Set());
+    }
     this.#hostChains = names;
   }
 
@@ -140,6 +154,11 @@ export class PolicyProgram {
       },
       hasNets: (set) => this.#kernelSets.hasNets(set),
     };
+  }
+
+  /** As `#ruleSets`, for chains whose names are not known yet. */
+  #setsByChain(used: Map<string, Set<string>>): (chain: string) => RuleSets {
+    return (chain) => this.#ruleSets(used.get(chain) ?? put(used, chain, new Set()));
   }
 
   #addConstant(set: NftSet, elements: readonly Element[]): void {
@@ -197,7 +216,7 @@ export class PolicyProgram {
   #replies(id: string, chain: string, direction: Direction, own: string[]): void {
     const used = new Map<string, Set<string>>();
     const tiers = this.#calculator.tiersOf(id, direction);
-    const sets = (name: string) => this.#ruleSets(used.get(name) ?? put(used, name, new Set()));
+    const sets = this.#setsByChain(used);
     for (const each of renderReply(chain, tiers, direction, sets, this.#settings, regularChain(chain))) {
       this.#editor.putChain("main", each);
       this.#useConstants(each.name, used.get(each.name) ?? new Set());
