@@ -4,10 +4,16 @@
  * @packageDocumentation
  */
 export {
-  type ClusterLog,
   createPoolController,
   type PoolController,
   type PoolControllerOptions,
 } from "./pool-controller.ts";
 export { managedLabel, type PoolChange, planPools, type WantedPool, wantedPools } from "./pools.ts";
 export { type Rounds, type RoundsOptions, runRounds } from "./rounds.ts";
+export {
+  createUnsupportedReporter,
+  findUnsupported,
+  type Unsupported,
+  type UnsupportedReporter,
+} from "./unsupported.ts";
+export { type ClusterLog, createWarner, type Warner } from "./warner.ts";

@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { pino } from "pino";
 import { createPoolController } from "./pool-controller.ts";
 import { runRounds } from "./rounds.ts";
+import { createUnsupportedReporter } from "./unsupported.ts";
 
 interface Options {
   readonly kubeconfig?: string;
@@ -40,21 +41,30 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   const client = createApiClient(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {});
   resources.defer(() => client.close());
   const view = resources.use(
-    createClusterView({ client, kinds: [kinds.Installation, kinds.IPPool], logger: log }),
+    createClusterView({
+      client,
+      kinds: [kinds.Installation, kinds.IPPool, kinds.FelixConfiguration],
+      logger: log,
+    }),
   );
   const ipam = createIpam({ store: createKubernetesStore({ client }), logger: log });
   await view.synced(signal);
 
   const controller = createPoolController({ client, view, pools: ipam.pools, log });
+  const unsupported = createUnsupportedReporter({ client, view, log });
   const pools = resources.use(
     runRounds({
-      work: () => controller.reconcile(),
+      async work() {
+        await controller.reconcile();
+        await unsupported.report();
+      },
       interval: 60_000,
       onError: (err) => log.error({ err }, "pools are not as the Installation wants them; trying again"),
     }),
   );
   resources.use(view.subscribe(kinds.Installation, pools.touch, { replay: false }));
   resources.use(view.subscribe(kinds.IPPool, pools.touch, { replay: false }));
+  resources.use(view.subscribe(kinds.FelixConfiguration, pools.touch, { replay: false }));
 
   const graceMs = options.leakGrace * 1000;
   if (graceMs > 0) {

@@ -1,19 +1,7 @@
-import {
-  type ApiClient,
-  type ClusterView,
-  type Installation,
-  type IPPool,
-  isApiError,
-  kinds,
-} from "@fairlead/api";
+import { type ApiClient, type ClusterView, type Installation, isApiError, kinds } from "@fairlead/api";
 import type { Ipam } from "@fairlead/ipam";
 import { managedLabel, type PoolChange, planPools, wantedPools } from "./pools.ts";
-
-/** Where the controller writes; pino fits. */
-export interface ClusterLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
+import { type ClusterLog, createWarner } from "./warner.ts";
 
 /** What the pool controller reads and writes with. */
 export interface PoolControllerOptions {
@@ -33,26 +21,10 @@ export interface PoolController {
 
 /** Carries the Installation's pools over into IPPool objects, and edits made behind its back, back again, with an event. */
 export function createPoolController(options: PoolControllerOptions): PoolController {
-  const { client, view, log, now = () => new Date() } = options;
+  const { client, view, log, now } = options;
+  const warn = createWarner(client, log, now);
   /** What each pool's Installation looked like when the pool was last right. */
   const applied = new Map<string, string>();
-
-  async function tell(pool: IPPool, reason: string, message: string): Promise<void> {
-    const at = now().toISOString();
-    const { name, uid } = pool.metadata;
-    log.warn({ pool: name, reason }, message);
-    await client.create(kinds.Event, {
-      metadata: { generateName: `${name.slice(0, 200)}.`, namespace: "default" },
-      involvedObject: { apiVersion: "projectcalico.org/v3", kind: "IPPool", name, ...(uid && { uid }) },
-      type: "Warning",
-      reason,
-      message,
-      source: { component: "fairlead-cluster" },
-      firstTimestamp: at,
-      lastTimestamp: at,
-      count: 1,
-    });
-  }
 
   async function make(change: PoolChange): Promise<void> {
     switch (change.type) {
@@ -68,17 +40,19 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
           "made a pool as the Installation wants it",
         );
         if (change.wasEdited)
-          await tell(
+          await warn(
+            "IPPool",
             change.pool,
             "EditReverted",
-            `${change.fields.join(", ")} belong to the Installation: change them in spec.calicoNetwork.ipPools`,
+            `set back to what the Installation says: ${change.fields.join(", ")}; change spec.calicoNetwork.ipPools there`,
           );
         return;
       case "delete":
         await options.pools.delete(change.pool.metadata.name);
         return log.info({ pool: change.pool.metadata.name }, "deleted a pool that left the Installation");
       case "impossible":
-        return tell(
+        return warn(
+          "IPPool",
           change.pool,
           "FieldsAreFixed",
           `${change.fields.join(", ")} of a pool cannot change: give the Installation a pool with another name`,

@@ -70,7 +70,7 @@ const fixedFields = ["cidr", "blockSize"];
 /**
  * Compares. Pools that nobody declared in the Installation and that do not carry our label are left alone.
  *
- * `appliedGeneration`: the Installation's generation each pool was last made for; an older one means that the Installation changed, not the pool.
+ * `wasApplied`: whether the pool was already made for this Installation; a difference then means that somebody changed the pool.
  */
 export function planPools(
   wanted: readonly WantedPool[],
