@@ -14,6 +14,8 @@ export interface JournalEntry {
     | "stopped"
     /** The target's processors run (QEMU's own time stamp). */
     | "resumed"
+    /** Given up because it made no progress or took too long. */
+    | "migration-aborted"
     | "migration-completed"
     | "migration-failed";
   readonly vmi: string;

@@ -22,6 +22,7 @@ import type {
   TargetMethods,
   TargetSockets,
 } from "./launcher-protocol.ts";
+import { createMigrationMonitor, type MigrationLimits } from "./migration-monitor.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { connectRpc, type RpcServer, serveRpc } from "./rpc.ts";
 
@@ -42,6 +43,8 @@ export interface LauncherOptions {
 const arrivalDeadline = 30_000;
 /** How often KubeVirt's launcher asks libvirt whether the incoming job is over, milliseconds. */
 const jobPoll = 100;
+/** How often a copy is judged, milliseconds. A copy as short as most are here is left in peace. */
+const monitorInterval = 1_000;
 
 const timestamp = () => `${new Date().toISOString().slice(0, 19)}Z`;
 
@@ -110,6 +113,7 @@ export class LauncherDomain implements LauncherMethods {
     uid: string;
     sockets: TargetSockets;
     bandwidth: number;
+    limits: MigrationLimits;
     faults: Faults;
   }): Promise<LauncherStatus> {
     if (this.#state !== "running" || this.#machine === undefined || this.#domain === undefined) {
@@ -147,16 +151,18 @@ export class LauncherDomain implements LauncherMethods {
   async #moveOut(
     machine: Machine,
     domain: Domain,
-    params: { uid: string; sockets: TargetSockets; bandwidth: number; faults: Faults },
+    params: Parameters<LauncherMethods["migrate"]>[0],
     signal: AbortSignal,
   ): Promise<void> {
     const { uid, faults } = params;
     const journal: Journal = (event, at, more) =>
       this.#options.journal(event, at, { migration: uid, ...more });
+    const over = new AbortController();
     try {
       using target = await connectRpc<TargetMethods>(params.sockets.control);
       try {
         await target.call("begin", { domain });
+        void this.#supervise(machine, domain, params, over.signal);
         const result = await migrate(machine.qmp, {
           uri: `unix:${params.sockets.memory}`,
           bandwidth: faults.bandwidth ?? params.bandwidth,
@@ -195,6 +201,30 @@ export class LauncherDomain implements LauncherMethods {
       journal("migration-failed", monotonicNow(), { reason });
       this.#migration = { ...this.#migration!, endTimestamp: timestamp(), failed: true, reason };
       this.#changed();
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Aborts a copy that makes no progress, or takes too long. */
+  async #supervise(
+    machine: Machine,
+    domain: Domain,
+    { uid, limits }: { uid: string; limits: MigrationLimits },
+    over: AbortSignal,
+  ): Promise<void> {
+    const judge = createMigrationMonitor(limits, domain.memoryMiB);
+    const began = performance.now();
+    for (;;) {
+      await delay(monitorInterval, undefined, { signal: over, ref: false }).catch(() => {});
+      if (over.aborted) return;
+      const { ram } = await machine.qmp
+        .execute<{ ram?: { remaining: number } }>("query-migrate")
+        .catch(() => ({ ram: undefined }));
+      const reason = ram && judge({ elapsedMs: performance.now() - began, remaining: ram.remaining });
+      if (reason === undefined) continue;
+      this.#options.journal("migration-aborted", monotonicNow(), { migration: uid, reason });
+      return this.abort({ uid });
     }
   }
 

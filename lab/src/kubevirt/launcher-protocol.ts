@@ -1,5 +1,6 @@
 import type { Domain } from "../qemu/index.ts";
 import type { Faults } from "./faults.ts";
+import type { MigrationLimits } from "./migration-monitor.ts";
 import type { PodNetwork } from "./pod-network.ts";
 
 /** Life of the domain in one launcher. */
@@ -46,6 +47,7 @@ export interface LauncherMethods {
     uid: string;
     sockets: TargetSockets;
     bandwidth: number;
+    limits: MigrationLimits;
     faults: Faults;
   }): Promise<LauncherStatus>;
   abort(params: { uid: string }): Promise<void>;

@@ -14,6 +14,7 @@ import {
   launcherDirectory,
   launcherSocket,
 } from "./launcher-protocol.ts";
+import { defaultLimits } from "./migration-monitor.ts";
 import { type PodNetwork, readPodNetwork } from "./pod-network.ts";
 import { guestAddresses, makePodSwitch, type PodSwitch } from "./pod-switch.ts";
 import { connectRpc, type RpcClient } from "./rpc.ts";
@@ -72,7 +73,13 @@ test("a guest keeps its addresses and every connection while it moves to another
   const target = await launch("target");
   expect(target.network.mac).not.toBe(source.network.mac);
   const sockets = await target.rpc.call("prepareTarget", { uid: "m1", network: target.network, faults: {} });
-  await source.rpc.call("migrate", { uid: "m1", sockets, bandwidth: 0, faults: {} });
+  await source.rpc.call("migrate", {
+    uid: "m1",
+    sockets,
+    bandwidth: 0,
+    limits: defaultLimits,
+    faults: {},
+  });
   await until(() => source.status().migration?.endTimestamp !== undefined, "the migration to end");
   expect(source.status()).toMatchObject({ state: "migrated" });
   expect(target.status()).toMatchObject({ state: "running", migration: { role: "target" } });

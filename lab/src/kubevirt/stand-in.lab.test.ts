@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,10 +19,13 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ApiServer, startApiServer } from "../apiserver/index.ts";
 import { Applier, readManifests } from "../first/manifest.ts";
-import { prepareGuest } from "../qemu/index.ts";
+import { consoleSocket, prepareGuest } from "../qemu/index.ts";
+import { createVirtApi, virtApiAccount } from "./api/virt-api.ts";
 import { controllerKinds, startVirtController } from "./controller/controller.ts";
 import { type Faults, faultsAnnotation } from "./faults.ts";
 import { handlerKinds, startVirtHandler } from "./handler/handler.ts";
+import type { JournalEntry } from "./journal.ts";
+import { launcherDirectory } from "./launcher-protocol.ts";
 import { guestAddresses, makePodSwitch, type PodSwitch } from "./pod-switch.ts";
 import { TinyKubelet } from "./tiny-kubelet.ts";
 
@@ -39,7 +44,7 @@ const stops: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   await prepareGuest();
   network = makePodSwitch();
-  server = await startApiServer();
+  server = await startApiServer({ extensions: [createVirtApi(connectVirtApi)] });
   client = createApiClient({ kubeconfig: server.adminKubeconfig });
   const applier = new Applier(client);
   for (const object of readManifests([join(import.meta.dirname, "../../manifests/kubevirt")]))
@@ -80,6 +85,12 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
+async function connectVirtApi(): Promise<ApiClient> {
+  const own = createApiClient({ kubeconfig: await server.kubeconfigFor(virtApiAccount) });
+  stops.push(() => own.close());
+  return own;
+}
+
 let bootId: string;
 
 test("a VM becomes a VMI, a launcher pod and a guest that answers", async () => {
@@ -89,7 +100,7 @@ test("a VM becomes a VMI, a launcher pod and a guest that answers", async () => 
       runStrategy: "Always",
       template: {
         metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
-        spec: { terminationGracePeriodSeconds: 5 },
+        spec: { terminationGracePeriodSeconds: 5, evictionStrategy: "LiveMigrate" },
       },
     },
   });
@@ -177,15 +188,101 @@ test("a migration cancelled during the copy is aborted, and its object goes", as
   await until("the target's pod to end", async () => (await livingPods()).length === 1);
 });
 
-test("it migrates back to a node it came from", async () => {
-  expect((await untilEnd(await migrate())).status?.phase).toBe("Succeeded");
-  const vmi = await untilVmi("the guest back on its node", ({ status }) => status?.nodeName === "node-a");
-  expect(vmi.status?.phase).toBe("Running");
+test("a copy that takes longer than the KubeVirt object allows is aborted", async () => {
+  const limit = (completionTimeoutPerGiB: number | null) =>
+    client.patch(
+      kinds.KubeVirt,
+      { namespace: "kubevirt", name: "kubevirt" },
+      { spec: { configuration: { migrations: { completionTimeoutPerGiB } } } },
+      { type: "merge" },
+    );
+  await limit(2);
+  const migration = await migrate({ bandwidth: 1 << 20 });
+  expect((await untilEnd(migration)).status?.phase).toBe("Failed");
+  await limit(null);
+  const { status } = await client.get(kinds.VirtualMachineInstance, vm);
+  expect(status).toMatchObject({
+    nodeName: "node-b",
+    migrationState: {
+      failed: true,
+      abortStatus: "Succeeded",
+      failureReason: "Live migration has been aborted",
+      migrationConfiguration: { completionTimeoutPerGiB: 2, progressTimeout: 150 },
+    },
+  });
+  expect(journal("node-b").at(-2)).toMatchObject({
+    event: "migration-aborted",
+    reason: expect.stringMatching(/not completed after 2 seconds/),
+  });
   expect(await untilGuestAnswers()).toBe(bootId);
+  await until("the target's pod to end", async () => (await livingPods()).length === 1);
 });
 
-test("halted, the guest powers off, and nothing of VMI and pods is left", async () => {
-  await client.patch(kinds.VirtualMachine, vm, { spec: { runStrategy: "Halted" } }, { type: "merge" });
+test("an eviction is refused, and moves the guest back to the node it came from", async () => {
+  const { name } = (await podOn("node-b")).metadata;
+  const evict = () =>
+    client.raw({
+      method: "POST",
+      path: `/api/v1/namespaces/default/pods/${name}/eviction`,
+      body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" } },
+    });
+  await expect(evict()).rejects.toMatchObject({ code: "TooManyRequests" });
+  const vmi = await untilVmi("the guest back on its node", ({ status }) => status?.nodeName === "node-a");
+  expect(vmi.status).toMatchObject({ phase: "Running", evacuationNodeName: "" });
+  const [migration] = (await listAll(client, kinds.VirtualMachineInstanceMigration)).items.filter(
+    ({ metadata }) => metadata.annotations?.["kubevirt.io/evacuationMigration"] === "node-b",
+  );
+  expect(migration!.metadata.name).toMatch(/^kubevirt-evacuation-/);
+  expect((await untilEnd(migration!)).status?.phase).toBe("Succeeded");
+  expect(await untilGuestAnswers()).toBe(bootId);
+  expect(await askForLease()).toMatch(new RegExp(`lease of ${guestAddresses.ipv4} obtained`));
+  await until("the pod to end", async () => (await podOn("node-b")).status?.phase === "Succeeded");
+  await expect(evict()).resolves.toBeDefined();
+});
+
+test("a long pause, a late acknowledgement and a DHCP server that forgets the guest, as asked for", async () => {
+  const faults = { stretchPauseMs: 300, delayAckMs: 1_000, dhcpForgetsGuestMac: true };
+  const migration = await migrate(faults);
+  await untilVmi("the guest to run there", ({ status }) =>
+    Boolean(status?.migrationState?.targetNodeDomainReadyTimestamp),
+  );
+  await untilVmi("the acknowledgement", ({ status }) => status?.nodeName === "node-b");
+  const acknowledgedAt = process.hrtime.bigint();
+  const mark = (node: string, event: JournalEntry["event"]) =>
+    BigInt(
+      journal(node).findLast((one) => one.event === event && one.migration === migration.metadata.uid)!.at,
+    );
+  const resumedAt = mark("node-b", "resumed");
+  expect(Number(resumedAt - mark("node-a", "stopped")) / 1e6).toBeGreaterThanOrEqual(faults.stretchPauseMs);
+  expect(Number(acknowledgedAt - resumedAt) / 1e6).toBeGreaterThanOrEqual(faults.delayAckMs);
+  expect((await untilEnd(migration)).status?.phase).toBe("Succeeded");
+  expect(await untilGuestAnswers()).toBe(bootId);
+  expect(await askForLease()).toMatch(/no lease/);
+});
+
+test("an acknowledgement that is lost leaves the VMI where it was, though the guest has moved", async () => {
+  const migration = await migrate({ loseAck: true });
+  const vmi = await untilVmi("the guest to run there", ({ status }) =>
+    Boolean(
+      status?.migrationState?.migrationUid === migration.metadata.uid &&
+        status?.migrationState?.targetNodeDomainReadyTimestamp,
+    ),
+  );
+  expect(vmi.status).toMatchObject({ nodeName: "node-b", migrationState: { targetNode: "node-a" } });
+  expect(await untilGuestAnswers()).toBe(bootId);
+  await until("the source's launcher to have nothing left", async () =>
+    journal("node-b").some(
+      ({ event, migration: uid }) => event === "migration-completed" && uid === migration.metadata.uid,
+    ),
+  );
+  const { status } = await client.get(kinds.VirtualMachineInstance, vm);
+  expect(status?.nodeName).toBe("node-b");
+  expect(status?.migrationState?.endTimestamp).toBeUndefined();
+});
+
+test("stopped by the API, the guest powers off, and nothing of VMI and pods is left", async () => {
+  const path = "/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachines/vm/stop";
+  expect(await client.raw({ method: "PUT", path, body: {} })).toMatchObject({ status: 202 });
   await until("the VM to be stopped", async () => {
     const { status } = await client.get(kinds.VirtualMachine, vm);
     return status?.printableStatus === "Stopped";
@@ -193,6 +290,28 @@ test("halted, the guest powers off, and nothing of VMI and pods is left", async 
   expect((await listAll(client, kinds.VirtualMachineInstance)).items).toEqual([]);
   expect((await listAll(client, kinds.Pod)).items).toEqual([]);
 });
+
+const journal = (node: string): JournalEntry[] =>
+  readFileSync(join(rootOf(node), "events.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+/** Has the guest ask for a lease once more, and returns what its DHCP client says. */
+async function askForLease(): Promise<string> {
+  const [pod] = await livingPods();
+  const directory = launcherDirectory(rootOf(pod!.spec.nodeName!), pod!.metadata.uid!);
+  const socket = connect(consoleSocket(directory));
+  let screen = "";
+  socket.on("data", (text) => {
+    screen += text;
+  });
+  await once(socket, "connect");
+  socket.write("\nudhcpc -i eth0 -n -q -t 3 -T 1 -s /bin/true; echo over-$((20 + 3))\n");
+  await until("the DHCP client to end", async () => screen.includes("over-23"));
+  socket.destroy();
+  return screen;
+}
 
 async function withAccount(
   name: string,

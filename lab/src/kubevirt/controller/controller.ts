@@ -13,6 +13,7 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
+import type { MigrationLimits } from "../migration-monitor.ts";
 import { labels } from "../names.ts";
 import { type Reconciler, startReconciler } from "../reconciler.ts";
 import { timestamp } from "../status.ts";
@@ -29,6 +30,7 @@ export const controllerKinds = [
   kinds.VirtualMachineInstance,
   kinds.VirtualMachineInstanceMigration,
   kinds.Pod,
+  kinds.KubeVirt,
 ];
 
 export interface ControllerOptions {
@@ -90,7 +92,16 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
         })?.status?.nodeName;
       const nowMs = Date.now();
       return carryOut(
-        decideMigration({ migration, vmi, pods, all, sourceNodeOf, now: timestamp(nowMs), nowMs }),
+        decideMigration({
+          migration,
+          vmi,
+          pods,
+          all,
+          sourceNodeOf,
+          configuration: migrationSettings(view),
+          now: timestamp(nowMs),
+          nowMs,
+        }),
       );
     },
   });
@@ -129,6 +140,14 @@ function wire(view: ClusterView, vms: Reconciler, vmis: Reconciler, migrations: 
       migrations.enqueue(keyOf(refTo(object))),
     ),
   ];
+}
+
+/** What the cluster's KubeVirt object says of migrations. */
+function migrationSettings(view: ClusterView): Partial<MigrationLimits> | undefined {
+  const configuration = view.list(kinds.KubeVirt)[0]?.spec?.configuration as
+    | { readonly migrations?: Partial<MigrationLimits> }
+    | undefined;
+  return configuration?.migrations;
 }
 
 async function podsOf(client: ApiClient, vmi: VirtualMachineInstance): Promise<Pod[]> {

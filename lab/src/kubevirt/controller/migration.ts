@@ -7,6 +7,7 @@ import {
 } from "@fairlead/api";
 import { faultsOf } from "../faults.ts";
 import { launcherPod } from "../launcher-pod.ts";
+import { defaultLimits, type MigrationLimits } from "../migration-monitor.ts";
 import { annotations, finalizers, labels } from "../names.ts";
 import { computeIsRunning, conditionOf, draft, enterPhase, isFinal, withCondition } from "../status.ts";
 import { type Decision, decide, event, nothing, pointer, refOf, type Write } from "./decision.ts";
@@ -23,6 +24,8 @@ export interface MigrationInput {
   readonly all: readonly Migration[];
   /** Node of the source of each migration under way, by VMI `namespace/name`: for the limit a node. */
   readonly sourceNodeOf: (migration: Migration) => string | undefined;
+  /** `spec.configuration.migrations` of the KubeVirt object. */
+  readonly configuration?: Partial<MigrationLimits> | undefined;
   readonly now: string;
   /** The same in milliseconds. */
   readonly nowMs: number;
@@ -217,8 +220,8 @@ function handOver(input: MigrationInput): Decision {
       bandwidthPerMigration: "0",
       allowPostCopy: false,
       allowAutoConverge: false,
-      completionTimeoutPerGiB: 150,
-      progressTimeout: 150,
+      ...defaultLimits,
+      ...input.configuration,
       // Not KubeVirt's: how this stand-in's nodes learn what is to go wrong.
       faults: faultsOf(migration.metadata.annotations),
     },

@@ -20,6 +20,7 @@ import { type LauncherPod, LauncherPods } from "./launcher-pods.ts";
 import { MigrationProxies } from "./migration-proxies.ts";
 import {
   faultsIn,
+  limitsIn,
   type Role,
   removeTargetLabel,
   reportEnd,
@@ -209,7 +210,7 @@ class VirtHandler {
     if (launcher.status.migration?.uid !== uid) {
       const ports = state.targetDirectMigrationNodePorts ?? {};
       const sockets = await this.#proxies.dial(uid, launcher.directory, state.targetNodeAddress, ports);
-      const order = { uid, sockets, bandwidth: 0, faults: faultsIn(state) };
+      const order = { uid, sockets, bandwidth: 0, limits: limitsIn(state), faults: faultsIn(state) };
       launcher.status = await launcher.rpc.call("migrate", order);
     }
     const record = launcher.status.migration;

@@ -6,6 +6,7 @@ import type { MigrationState, VirtualMachineInstance } from "@fairlead/api";
 import type { Faults } from "../faults.ts";
 import type { LauncherStatus } from "../launcher-protocol.ts";
 import { liveMigratable } from "../migratability.ts";
+import { defaultLimits, type MigrationLimits } from "../migration-monitor.ts";
 import { labels } from "../names.ts";
 import type { PodNetwork } from "../pod-network.ts";
 import { draft, enterPhase, isFinal, statusOf, withCondition } from "../status.ts";
@@ -28,6 +29,15 @@ export function rolesOf(vmi: Vmi, node: string): ReadonlySet<Role> {
 export function faultsIn(state: MigrationState | undefined): Faults {
   const configuration = state?.migrationConfiguration as { faults?: Faults } | undefined;
   return configuration?.faults ?? {};
+}
+
+export function limitsIn(state: MigrationState | undefined): MigrationLimits {
+  const { progressTimeout, completionTimeoutPerGiB } = (state?.migrationConfiguration ??
+    {}) as Partial<MigrationLimits>;
+  return {
+    progressTimeout: progressTimeout ?? defaultLimits.progressTimeout,
+    completionTimeoutPerGiB: completionTimeoutPerGiB ?? defaultLimits.completionTimeoutPerGiB,
+  };
 }
 
 /** The guest runs: phase, interface status, conditions. */
