@@ -1,8 +1,14 @@
-import { Worker } from "node:worker_threads";
+import { Thread } from "@fairlead/netlink/thread";
 import { CniError } from "./error.ts";
 import type { Wired, Wiring } from "./wiring.ts";
 import type { LinuxWiringOptions } from "./wiring-linux.ts";
-import type { WiringAnswer, WiringCall, WiringResult, WiringThreadData } from "./wiring-messages.ts";
+import type {
+  WiringAnswer,
+  WiringCall,
+  WiringOrder,
+  WiringResult,
+  WiringThreadData,
+} from "./wiring-messages.ts";
 
 /**
  * The wiring of Linux on a thread of its own, so that the main loop never waits for a link to go. It starts again with the first call after it has ended, and does not keep the process alive. `node` must stay open.
@@ -10,27 +16,23 @@ import type { WiringAnswer, WiringCall, WiringResult, WiringThreadData } from ".
 export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring & AsyncDisposable {
   const pending = new Map<number, PromiseWithResolvers<WiringResult>>();
   let lastId = 0;
-  let thread: Worker | undefined = start();
-  thread.unref();
+  let thread: Thread<WiringOrder, WiringAnswer> | undefined = start();
 
-  function start(): Worker {
-    // The published package is JavaScript, the sources run as they are.
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const workerData: WiringThreadData = node ? { node: node.fd } : {};
-    const worker = new Worker(new URL(`./wiring-thread.${extension}`, import.meta.url), {
-      workerData,
-      execArgv: [],
-      // Its descriptors are not opened by Node.js.
-      trackUnmanagedFds: false,
+  function start(): Thread<WiringOrder, WiringAnswer> {
+    const data: WiringThreadData = node ? { node: node.fd } : {};
+    const started: Thread<WiringOrder, WiringAnswer> = new Thread({
+      beside: import.meta.url,
+      program: "wiring-thread",
       name: "fairlead-wiring",
+      data,
+      onReport: settle,
+      onError: lose,
+      onExit: () => lose(undefined),
     });
-    worker.on("message", settle);
-    worker.on("error", lose);
-    worker.on("exit", () => lose(undefined));
-    return worker;
+    return started;
 
     function lose(cause: unknown): void {
-      if (thread !== worker) return;
+      if (thread !== started) return;
       thread = undefined;
       for (const call of pending.values())
         call.reject(
@@ -54,7 +56,7 @@ export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring 
     pending.set(id, waiting);
     thread ??= start();
     thread.ref();
-    thread.postMessage({ ...what, id });
+    thread.post({ ...what, id });
     return waiting.promise;
   }
 
@@ -63,7 +65,7 @@ export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring 
     inspect: async (request) => (await call({ method: "inspect", request })) as readonly string[],
     detach: async (request) => void (await call({ method: "detach", request })),
     async [Symbol.asyncDispose]() {
-      await thread?.terminate();
+      await thread?.end();
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The thread of `threaded-wiring.ts`: makes and removes interfaces one after the other, and waits for the kernel in place of the main loop. */
-import { parentPort, workerData } from "node:worker_threads";
 import { NetworkNamespace } from "@fairlead/netlink";
+import { report, takeOrders, threadData } from "@fairlead/netlink/thread";
 import { asCniError } from "./error.ts";
 import { createLinuxWiring } from "./wiring-linux.ts";
 import type {
@@ -11,7 +11,7 @@ import type {
   WiringThreadData,
 } from "./wiring-messages.ts";
 
-const { node } = workerData as WiringThreadData;
+const { node } = threadData<WiringThreadData>();
 const wiring = createLinuxWiring(node === undefined ? {} : { node: NetworkNamespace.open({ fd: node }) });
 
 function run({ method, request }: WiringCall): WiringResult {
@@ -35,4 +35,4 @@ function answer(order: WiringOrder): WiringAnswer {
   }
 }
 
-parentPort?.on("message", (order: WiringOrder) => parentPort?.postMessage(answer(order)));
+takeOrders<WiringOrder>((order) => report(answer(order)));

@@ -1,13 +1,13 @@
 /** The thread of `waiter.ts`: sleeps in epoll_wait, posts the numbers of what is readable, ends when the wake-up descriptor is. */
-import { parentPort, workerData } from "node:worker_threads";
 import { libc } from "./libc.ts";
+import { report, threadData } from "./thread.ts";
 import { EPOLL_EVENT, STOP } from "./waiter.ts";
 
 const MOST = 64;
-/** Milliseconds. A thread asked to terminate does so between two calls; this bounds how long that takes. */
+/** Milliseconds. Where somebody else terminates the owner, and this thread with it, that happens between two calls. */
 const LONGEST_SLEEP = 1000;
 
-const { epoll } = workerData as { readonly epoll: number };
+const { epoll } = threadData<{ readonly epoll: number }>();
 const events = Buffer.alloc(EPOLL_EVENT.size * MOST);
 
 for (let running = true; running; ) {
@@ -16,5 +16,5 @@ for (let running = true; running; ) {
   const ids: number[] = [];
   for (let i = 0; i < count; i++) ids.push(events.readUInt32LE(i * EPOLL_EVENT.size + EPOLL_EVENT.data));
   if (ids.includes(STOP)) running = false;
-  else parentPort?.postMessage(ids);
+  else report(ids);
 }

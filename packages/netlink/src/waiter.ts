@@ -7,9 +7,9 @@
  * was closed meanwhile finds no entry and is dropped.
  */
 import { closeSync, writeSync } from "node:fs";
-import { Worker } from "node:worker_threads";
 import { systemError } from "./errno.ts";
 import { errno, libc } from "./libc.ts";
+import { Thread } from "./thread.ts";
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -39,7 +39,7 @@ interface Watched {
 class Waiter {
   readonly #epoll: number;
   readonly #wake: number;
-  readonly #worker: Worker;
+  readonly #thread: Thread<never, readonly number[]>;
   readonly #watched = new Map<number, Watched>();
   #lastId = 0;
   #holding = 0;
@@ -54,29 +54,26 @@ class Waiter {
       throw systemError(number, "create eventfd");
     }
     this.#control(EPOLL_CTL_ADD, this.#wake, STOP, EPOLLIN);
-    // The published package is JavaScript, the sources run as they are.
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    this.#worker = new Worker(new URL(`./waiter-thread.${extension}`, import.meta.url), {
-      workerData: { epoll: this.#epoll },
-      execArgv: [],
+    this.#thread = new Thread({
+      beside: import.meta.url,
+      program: "waiter-thread",
       name: "fairlead-netlink",
+      data: { epoll: this.#epoll },
+      onReport: (ids) => this.#ready(ids),
+      wake: () => writeSync(this.#wake, one),
     });
-    this.#worker.on("message", (ids: readonly number[]) => this.#ready(ids));
-    this.#worker.unref();
-    // A thread that sleeps in the kernel cannot be ended from outside; without this the process would wait for it.
-    process.on("exit", () => writeSync(this.#wake, one));
   }
 
   watch(fd: number, onReadable: () => void, keepAlive: boolean): Disposable {
     const id = ++this.#lastId;
     this.#control(EPOLL_CTL_ADD, fd, id, EPOLLIN | EPOLLONESHOT);
     this.#watched.set(id, { fd, onReadable });
-    if (keepAlive && this.#holding++ === 0) this.#worker.ref();
+    if (keepAlive && this.#holding++ === 0) this.#thread.ref();
     return {
       [Symbol.dispose]: () => {
         if (!this.#watched.delete(id)) return;
         this.#control(EPOLL_CTL_DEL, fd, id, 0);
-        if (keepAlive && --this.#holding === 0) this.#worker.unref();
+        if (keepAlive && --this.#holding === 0) this.#thread.unref();
       },
     };
   }

@@ -15,8 +15,7 @@ export type ReflexOrder =
       readonly changes: readonly RouteChange[];
       readonly neighbours: readonly NeighbourSpec[];
     }
-  | { readonly type: "disarm"; readonly id: number }
-  | { readonly type: "end" };
+  | { readonly type: "disarm"; readonly id: number };
 
 /** What the thread tells the main loop. `listening` and `over` come once, `problem` before another attempt. */
 export type ReflexReport =

@@ -3,9 +3,9 @@
  * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
  */
 import { setPriority } from "node:os";
-import { parentPort } from "node:worker_threads";
 import { createAnnouncementListener } from "@fairlead/garp";
 import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
+import { report, takeOrders } from "@fairlead/netlink/thread";
 import { ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
 import { rehearse } from "./reflex-rehearsal.ts";
@@ -24,7 +24,7 @@ const listener = createAnnouncementListener();
 // It only saves time: where it fails, real listening says why.
 const rehearsed = rehearse(listener).catch(() => {});
 const armed = new Map<number, AbortController>();
-const report = (message: ReflexReport) => parentPort?.postMessage(message);
+const tell = (message: ReflexReport) => report(message);
 
 function arm(order: Arm): void {
   const { id, linkIndex, mac, addresses } = order;
@@ -41,9 +41,9 @@ function arm(order: Arm): void {
       mac,
       addresses,
       signal: abort.signal,
-      onProblem: (error) => report({ type: "problem", id, error }),
+      onProblem: (error) => tell({ type: "problem", id, error }),
     });
-    rehearsed.then(() => report({ type: "listening", id }));
+    rehearsed.then(() => tell({ type: "listening", id }));
     const announcement = await heard;
     const cell = new ReflexCell(order.memory);
     if (!cell.claim(announcement)) return;
@@ -52,7 +52,7 @@ function arm(order: Arm): void {
       route.routes.batch(order.changes);
     } finally {
       cell.complete(monotonicNow());
-      report({ type: "fired", id });
+      tell({ type: "fired", id });
     }
     try {
       for (const neighbour of order.neighbours) route.neighbours.replace(neighbour);
@@ -62,7 +62,7 @@ function arm(order: Arm): void {
   };
   work()
     .catch((error: unknown) => {
-      if (!abort.signal.aborted) report({ type: "over", id, error: asError(error) });
+      if (!abort.signal.aborted) tell({ type: "over", id, error: asError(error) });
     })
     .finally(() => {
       resources.dispose();
@@ -72,14 +72,12 @@ function arm(order: Arm): void {
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
-parentPort?.on("message", (order: ReflexOrder) => {
-  switch (order.type) {
-    case "arm":
-      return arm(order);
-    case "disarm":
-      return armed.get(order.id)?.abort();
-    case "end":
-      for (const abort of armed.values()) abort.abort();
-      parentPort?.close();
-  }
-});
+takeOrders<ReflexOrder>(
+  (order) => {
+    if (order.type === "arm") arm(order);
+    else armed.get(order.id)?.abort();
+  },
+  () => {
+    for (const abort of armed.values()) abort.abort();
+  },
+);

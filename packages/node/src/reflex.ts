@@ -1,5 +1,5 @@
-import { Worker } from "node:worker_threads";
 import type { NetworkNamespace } from "@fairlead/netlink";
+import { Thread } from "@fairlead/netlink/thread";
 import type { StatePlan } from "@fairlead/routes";
 import { type Fired, ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
@@ -52,34 +52,28 @@ export function createReflexes(): Reflexes {
   let isOver = false;
   let thread = start();
 
-  function start(): Worker {
-    // The published package is JavaScript, the sources run as they are.
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./reflex-thread.${extension}`, import.meta.url), {
-      execArgv: [],
-      // Its descriptors are not opened by Node.js.
-      trackUnmanagedFds: false,
+  function start(): Thread<ReflexOrder, ReflexReport> {
+    return new Thread({
+      beside: import.meta.url,
+      program: "reflex-thread",
       name: "fairlead-reflex",
-    });
-    worker.unref();
-    worker.on("message", hear);
-    worker.on("error", (error) => {
-      for (const { problem } of all.values())
-        problem(error instanceof Error ? error : new Error(String(error)));
-    });
-    worker.on("exit", () => {
-      if (isOver) return;
-      for (const { cell, fired } of all.values()) if (cell.abandon()) fired();
-      setTimeout(() => {
+      onReport: hear,
+      onError(error) {
+        for (const { problem } of all.values()) problem(error);
+      },
+      onExit() {
         if (isOver) return;
-        thread = start();
-        for (const { order } of all.values()) send(order);
-      }, pause).unref();
+        for (const { cell, fired } of all.values()) if (cell.abandon()) fired();
+        setTimeout(() => {
+          if (isOver) return;
+          thread = start();
+          for (const { order } of all.values()) send(order);
+        }, pause).unref();
+      },
     });
-    return worker;
   }
 
-  const send = (order: ReflexOrder) => thread.postMessage(order);
+  const send = (order: ReflexOrder) => thread.post(order);
 
   function hear(report: ReflexReport): void {
     const armed = all.get(report.id);
@@ -123,7 +117,7 @@ export function createReflexes(): Reflexes {
     },
     [Symbol.dispose]() {
       isOver = true;
-      send({ type: "end" });
+      thread.requestEnd();
     },
   };
 }
