@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTwoNodes, type TestNode, type TwoNodes } from "./two-nodes.fixture.ts";
 import { putPod, VirtualMachineObjects } from "./virtual-machine.fixture.ts";
 
-const patience = { timeout: 10_000, interval: 5 };
+const patience = { timeout: 30_000, interval: 5 };
 const mac = "02:aa:00:00:00:01";
 
 describe("two agents over one cluster", () => {
@@ -88,6 +88,8 @@ describe("two agents over one cluster", () => {
     b.announce("virt-launcher-vm1-b", "02:bb:00:00:00:02");
     b.announce("virt-launcher-vm1-b", mac);
     await eventually(() => metricsOf(b)).toEqual([512, 512]);
+    // The routes move before the main loop hears of it.
+    await eventually(() => stateOf(b)).toEqual(["Live"]);
     expect(b.timeline.events.filter(({ event }) => event === "announcement")).toMatchObject([{ mac }]);
   });
 
@@ -116,6 +118,7 @@ describe("two agents over one cluster", () => {
     const vm = await prepareMigration();
     b.announce("virt-launcher-vm1-b", mac);
     await eventually(() => metricsOf(b)).toEqual([512, 512]);
+    await eventually(() => stateOf(b)).toEqual(["Live"]);
     await b.restart();
     expect(stateOf(b)).toEqual(["Live"]);
     expect(metricsOf(b)).toEqual([512, 512]);
