@@ -18,7 +18,7 @@ import type { KubernetesObject, ObjectMeta, ObjectRef } from "../object.ts";
 import { decode } from "../schema.ts";
 import type { FakeCluster } from "./fake-cluster.ts";
 import { type Call, Crash, type Faults, type Verb } from "./faults.ts";
-import { type AnyKind, isSound } from "./store.ts";
+import { type AnyKind, isSound } from "./server-rules.ts";
 
 /** A client of a `FakeCluster`, with its own faults and its own count of calls. */
 export class FakeApiClient implements ApiClient {

@@ -4,7 +4,8 @@ import type { KindNames, ResourceKind } from "../kind.ts";
 import type { KubernetesObject } from "../object.ts";
 import { FakeApiClient } from "./fake-client.ts";
 import type { Faults } from "./faults.ts";
-import { type AnyKind, Store } from "./store.ts";
+import type { AnyKind } from "./server-rules.ts";
+import { Store } from "./store.ts";
 import { watchStream } from "./watch-stream.ts";
 
 /** The clock of a fake cluster, and what it does not serve. */

@@ -1,20 +1,23 @@
 import type { DeleteOptions, ListOptions, ObjectList, PatchOptions } from "../client.ts";
 import { ApiError } from "../error.ts";
 import { clone, isSame } from "../json.ts";
-import type { KindNames } from "../kind.ts";
 import { type KubernetesObject, keyOf, type ObjectRef } from "../object.ts";
-import { describeProblems, type Schema } from "../schema.ts";
 import { Journal } from "./journal.ts";
 import { patched } from "./patch.ts";
 import { selects } from "./selection.ts";
-
-export type AnyKind = KindNames & {
-  readonly apiVersion: string;
-  readonly schema?: Schema<unknown> | undefined;
-};
-
-/** How long a pod that runs on a node is given to end, unless it says otherwise. */
-const defaultGraceSeconds = 30;
+import {
+  type AnyKind,
+  checkName,
+  checkScope,
+  conflict,
+  graceOf,
+  isCustom,
+  keepServerFields,
+  type Stored,
+  validated,
+  withStatus,
+} from "./server-rules.ts";
+import { collectionName, decodeContinue, suffix, uid } from "./store-names.ts";
 
 /** The API server's rules over a map: revisions, conditional writes, finalizers, graceful deletion, ownership. */
 export class Store {
@@ -248,125 +251,4 @@ export class Store {
   #timestamp(afterSeconds = 0): string {
     return new Date(Math.floor(this.#now() / 1000 + afterSeconds) * 1000).toISOString().replace(".000Z", "Z");
   }
-}
-
-/** As API servers do it: with the status of a built-in kind go its labels and annotations, with that of a custom one nothing. */
-function withStatus(kind: AnyKind, current: Stored, { status, metadata }: Stored): Stored {
-  const merged: Stored = { ...clone(current), status };
-  if (!isCustom(kind)) {
-    for (const field of ["labels", "annotations"] as const) {
-      delete merged.metadata[field];
-      if (metadata[field]) merged.metadata[field] = metadata[field];
-    }
-  }
-  return merged;
-}
-
-type Stored = KubernetesObject & { spec?: Record<string, unknown>; status?: unknown };
-
-export function collectionName(kind: KindNames): string {
-  return `${kind.plural}.${kind.group}`;
-}
-
-/** Objects that hold their defaults already, so that reading needs no second check. */
-const sound = new WeakSet<object>();
-
-export function isSound(object: object): boolean {
-  return sound.has(object);
-}
-
-function validated(kind: AnyKind, object: KubernetesObject): KubernetesObject {
-  const checked = kind.schema?.check(object);
-  if (checked === undefined) return object;
-  if (checked.ok) {
-    sound.add(checked.object as object);
-    return checked.object as KubernetesObject;
-  }
-  throw new ApiError(
-    "Invalid",
-    `${kind.kind} "${object.metadata.name}" is invalid: ${describeProblems(checked.problems)}`,
-  );
-}
-
-function keepServerFields(object: Stored, current: Stored): void {
-  const {
-    uid,
-    creationTimestamp,
-    generation,
-    resourceVersion,
-    deletionTimestamp,
-    deletionGracePeriodSeconds,
-  } = current.metadata;
-  object.apiVersion = current.apiVersion;
-  object.kind = current.kind;
-  const kept = {
-    uid,
-    creationTimestamp,
-    generation,
-    resourceVersion,
-    deletionTimestamp,
-    deletionGracePeriodSeconds,
-  };
-  Object.assign(object.metadata, kept);
-  for (const key of ["deletionTimestamp", "deletionGracePeriodSeconds"] as const)
-    if (object.metadata[key] === undefined) delete object.metadata[key];
-}
-
-/** Pods that run on a node end gracefully: whoever plays kubelet deletes them again with grace period 0. */
-function graceOf(kind: AnyKind, object: Stored, options: DeleteOptions): number {
-  if (kind.kind !== "Pod" || kind.group !== "") return 0;
-  const isRunning = object.spec?.nodeName !== undefined;
-  const own = object.spec?.terminationGracePeriodSeconds;
-  const asked = options.gracePeriodSeconds ?? (typeof own === "number" ? own : defaultGraceSeconds);
-  return isRunning ? asked : 0;
-}
-
-function isCustom(kind: AnyKind): boolean {
-  return kind.schema !== undefined || kind.group === "kubevirt.io";
-}
-
-function checkScope(kind: AnyKind, namespace: string | undefined): void {
-  if (kind.namespaced && !namespace)
-    throw new ApiError("BadRequest", `${kind.plural} are namespaced: name a namespace`);
-  if (!kind.namespaced && namespace)
-    throw new ApiError("BadRequest", `${kind.plural} are cluster-scoped: leave the namespace out`);
-}
-
-function checkName(kind: AnyKind, name: string): void {
-  const isName =
-    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name) && name.length <= 253;
-  if (!isName)
-    throw new ApiError(
-      "Invalid",
-      `${kind.kind} "${name}" is invalid: metadata.name: must be a lower-case DNS subdomain of at most 253 characters`,
-    );
-}
-
-function conflict(kind: AnyKind, ref: ObjectRef, message: string): ApiError {
-  return new ApiError(
-    "Conflict",
-    `Operation cannot be fulfilled on ${kind.plural} "${ref.name}": ${message}`,
-  );
-}
-
-function decodeContinue(token: string | undefined, revision: number): [from: string, start: number] {
-  if (!token) return ["", revision];
-  const colon = token.indexOf(":");
-  return [token.slice(colon + 1), Number(token.slice(0, colon))];
-}
-
-function uid(n: number): string {
-  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`;
-}
-
-/** The server's alphabet has no vowels and no look-alikes. */
-function suffix(n: number): string {
-  const alphabet = "bcdfghjklmnpqrstvwxz2456789";
-  let rest = (n * 2654435761) % 14348907;
-  let text = "";
-  for (let i = 0; i < 5; i++) {
-    text += alphabet[rest % 27];
-    rest = Math.floor(rest / 27);
-  }
-  return text;
 }

@@ -2,7 +2,9 @@ import type { WatchEvent, WatchOptions } from "../client.ts";
 import type { KubernetesObject } from "../object.ts";
 import type { JournalEntry } from "./journal.ts";
 import { selects } from "./selection.ts";
-import { type AnyKind, collectionName, type Store } from "./store.ts";
+import type { AnyKind } from "./server-rules.ts";
+import type { Store } from "./store.ts";
+import { collectionName } from "./store-names.ts";
 
 /** What the cluster can do to its watches: end them, or send bookmarks. */
 export interface WatchControl {
