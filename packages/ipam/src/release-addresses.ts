@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { blockOf } from "./lookup.ts";
 import { handleName } from "./names.ts";
-import { poolOf } from "./pool.ts";
+import { blockAround, poolOf } from "./pool.ts";
 import { freeInBlock, type ReleaseItem } from "./release.ts";
 import type { Sequence } from "./resources.ts";
 
@@ -43,12 +43,16 @@ export async function releaseAddresses(
     if (!(error instanceof IpamError)) throw error;
     failures.push({ address, error });
   };
+  const { pools } = await engine.settings();
   for (const item of items) {
-    if (!parseAddress(item.address)) {
-      fail(item.address, new IpamError("AddressInvalid", `"${item.address}" is not an IP address`));
+    const address = parseAddress(item.address);
+    if (!address) {
+      const text = `"${item.address}" is not an IP address`;
+      fail(item.address, new IpamError("AddressInvalid", text, { object: `address ${item.address}` }));
       continue;
     }
-    const known = [...groups.values()].find(({ geometry }) => geometry.ordinalOf(item.address) >= 0);
+    const pool = poolOf(pools, address);
+    const known = pool && groups.get(blockAround(pool, address.value).cidr);
     const geometry = known?.geometry ?? (await blockOf(engine, item.address))?.geometry;
     if (!geometry) {
       unallocated.push(item.address);

@@ -15,10 +15,15 @@ export function renderCheck(
   { showAllIps = false, showProblemIps = false }: CheckFlags = {},
 ): string {
   const isVerbose = showAllIps || showProblemIps;
-  const all = (lines: readonly string[]) => (showAllIps ? lines.map((line) => `  ${line}`) : []);
-  const verbose = (lines: readonly string[]) => (isVerbose ? lines.map((line) => `  ${line}`) : []);
+  const listed =
+    (isWanted: boolean) =>
+    <T>(items: readonly T[], describe: (item: T) => string) =>
+      isWanted ? items.map((item) => `  ${describe(item)}`) : [];
+  const [all, verbose] = [listed(showAllIps), listed(isVerbose)];
   const { handles, leaked, notAllocated, notInPool, inconsistencies } = report;
-  const used = report.allocations.filter(({ users }) => users.length > 0);
+  const uses = report.allocations.flatMap(({ address, users }) => users.map((user) => ({ address, user })));
+  const shared = report.allocations.filter(({ users }) => users.length > 1);
+  const inBlock = Map.groupBy(report.allocations, ({ block }) => block);
   return [
     "Checking IPAM for inconsistencies...",
     "",
@@ -26,11 +31,7 @@ export function renderCheck(
     `Found ${report.blocks.length} IPAM blocks.`,
     ...report.blocks.flatMap(({ cidr, affinity }) => [
       ` IPAM block ${cidr} affinity=${affinity ?? "<none>"}:`,
-      ...all(
-        report.allocations
-          .filter(({ block }) => block === cidr)
-          .map((one) => `${one.address} allocated; attrs ${attributesOf(one)}`),
-      ),
+      ...all(inBlock.get(cidr) ?? [], (one) => `${one.address} allocated; attrs ${attributesOf(one)}`),
     ]),
     `IPAM blocks record ${report.allocations.length} allocations.`,
     "",
@@ -42,7 +43,7 @@ export function renderCheck(
     `Found ${report.tunnelAddresses} node tunnel IPs.`,
     "",
     "Loading all workload endpoints.",
-    ...all(used.flatMap(({ address, users }) => users.map((user) => `${address} belongs to ${user}`))),
+    ...all(uses, ({ address, user }) => `${address} belongs to ${user}`),
     `Found ${report.workloadAddresses} workload IPs.`,
     `Workloads and nodes are using ${report.workloadAddresses + report.tunnelAddresses} IPs.`,
     "",
@@ -50,29 +51,27 @@ export function renderCheck(
     ...nodeLines(report.allocations),
     "",
     "Scanning for IPs that are allocated but not actually in use...",
-    ...verbose(leaked.map((one) => `${one.address} leaked; attrs ${attributesOf(one)} (${one.why})`)),
+    ...verbose(leaked, (one) => `${one.address} leaked; attrs ${attributesOf(one)} (${one.why})`),
     `Found ${leaked.length} IPs that are allocated in IPAM but not actually in use.`,
     "Scanning for IPs that are in use by a workload or node but not allocated in IPAM...",
+    ...verbose(shared, ({ address }) => `${address} has multiple owners.`),
     ...verbose(
-      used.filter(({ users }) => users.length > 1).map(({ address }) => `${address} has multiple owners.`),
+      notInPool,
+      ({ address, user }) => `${address} in use by ${user} is not in any active IP pool.`,
     ),
     ...verbose(
-      notInPool.map(({ address, user }) => `${address} in use by ${user} is not in any active IP pool.`),
-    ),
-    ...verbose(
-      notAllocated.map(
-        ({ address, user }) =>
-          `${address} in use by ${user} and in active IPAM pool but has no IPAM allocation.`,
-      ),
+      notAllocated,
+      ({ address, user }) =>
+        `${address} in use by ${user} and in active IPAM pool but has no IPAM allocation.`,
     ),
     `Found ${notInPool.length} in-use IPs that are not in active IP pools.`,
     `Found ${notAllocated.length} in-use IPs that are in active IP pools but have no corresponding IPAM allocation.`,
     "",
     "Scanning for IPAM handles with no matching IPs...",
-    ...all(handles.unused.map(({ handle }) => `${handle} doesn't have any active IPs.`)),
+    ...all(handles.unused, ({ handle }) => `${handle} doesn't have any active IPs.`),
     `Found ${handles.unused.length} handles with no matching IPs (and ${handles.matched} handles with matches).`,
     "Scanning for IPs with missing handle...",
-    ...verbose(handles.missing.map((handle) => `${handle} is in use in a block but doesn't exist.`)),
+    ...verbose(handles.missing, (handle) => `${handle} is in use in a block but doesn't exist.`),
     `Found ${handles.missing.length} handles mentioned in blocks with no matching handle resource.`,
     "Scanning for handles, affinities and blocks that do not agree...",
     ...inconsistencies.map((problem) => `  ${problem}`),

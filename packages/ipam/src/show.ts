@@ -105,7 +105,9 @@ export async function overview(engine: Engine): Promise<Overview> {
     }
     const pool = poolOf(settings.pools, geometry.network)?.name ?? "";
     const usage = { cidr: geometry.cidr, total: BigInt(geometry.size), used };
-    blocks.set(pool, [...(blocks.get(pool) ?? []), usage]);
+    const beside = blocks.get(pool);
+    if (beside) beside.push(usage);
+    else blocks.set(pool, [usage]);
   }
   const usageOf = (list: readonly Usage[]) => list.reduce((sum, { used }) => sum + used, 0);
   return {
