@@ -99,8 +99,7 @@ test("after any changes each set holds what its selector selects, and the report
         for (const { set: changed, fresh, pending } of sets.takeChanges()) {
           const members = fresh ? new Set<string>() : (followed.get(changed.key) ?? new Set());
           for (const kind of ["addresses", "ports", "nets"] as const) {
-            if (fresh)
-              for (const member of sets.members(changed.key, kind).keys()) members.add(`${kind} ${member}`);
+            if (fresh) for (const member of sets.members(changed.key, kind)) members.add(`${kind} ${member}`);
             for (const [member, came] of pending[kind]) {
               if (came) members.add(`${kind} ${member}`);
               else members.delete(`${kind} ${member}`);

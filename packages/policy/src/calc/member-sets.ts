@@ -101,16 +101,16 @@ export class MemberSets {
     return dropped;
   }
 
-  members(key: string, kind: MemberKind): ReadonlyMap<string, number> {
-    return this.#sets.get(key)?.counts[kind] ?? nobody;
+  members(key: string, kind: MemberKind): ReadonlySet<string> {
+    return this.#sets.get(key)?.members[kind] ?? nobody;
   }
 
   /** Whether an address (hex) is in the set, by itself or in one of its networks. */
   hasAddress(set: MemberSet, member: Hex): boolean {
-    const counts = this.#sets.get(set.key)?.counts;
-    if (counts === undefined) return false;
-    if (counts.addresses.has(member)) return true;
-    for (const net of counts.nets.keys()) if (contains(bounds(net), member)) return true;
+    const members = this.#sets.get(set.key)?.members;
+    if (members === undefined) return false;
+    if (members.addresses.has(member)) return true;
+    for (const net of members.nets) if (contains(bounds(net), member)) return true;
     return false;
   }
 
@@ -144,4 +144,4 @@ export class MemberSets {
   }
 }
 
-const nobody: ReadonlyMap<string, number> = new Map();
+const nobody: ReadonlySet<string> = new Set();

@@ -1,4 +1,3 @@
-import type { NamedPort } from "../endpoint.ts";
 import type { MemberSet } from "../model/policy.ts";
 import type { Hex } from "../ruleset/ruleset.ts";
 import { protocolNumber } from "../ruleset/statement.ts";
@@ -34,12 +33,13 @@ export class SetState {
   /** Whether a source that is not of a service is a member. */
   readonly selects: (source: Source) => boolean;
   references = 1;
-  /** How many sources add each member. */
-  readonly counts: Readonly<Record<MemberKind, Map<string, number>>> = {
-    addresses: new Map(),
-    ports: new Map(),
-    nets: new Map(),
+  readonly members: Readonly<Record<MemberKind, Set<string>>> = {
+    addresses: new Set(),
+    ports: new Set(),
+    nets: new Set(),
   };
+  /** How many sources add a member, where it is more than one. Members of different kinds never look alike. */
+  readonly #shared = new Map<string, number>();
   #pending = noPending();
   #fresh = true;
 
@@ -50,26 +50,42 @@ export class SetState {
   }
 
   add(source: MemberSource): void {
-    for (const [kind, members] of contribution(this.set, source)) {
-      const counts = this.counts[kind];
-      for (const member of members) {
-        const count = counts.get(member) ?? 0;
-        counts.set(member, count + 1);
-        if (count === 0) this.#note(kind, member, true);
-      }
-    }
+    this.#contribute(source, this.#enter);
   }
 
   subtract(source: MemberSource): void {
-    for (const [kind, members] of contribution(this.set, source)) {
-      const counts = this.counts[kind];
-      for (const member of members) {
-        const count = counts.get(member) ?? 0;
-        if (count > 1) counts.set(member, count - 1);
-        else if (counts.delete(member)) this.#note(kind, member, false);
-      }
-    }
+    this.#contribute(source, this.#leave);
   }
+
+  /** What one source adds to the set. */
+  #contribute(
+    { addresses, nets, ports }: MemberSource,
+    each: (kind: MemberKind, member: string) => void,
+  ): void {
+    const { set } = this;
+    if (set.of !== "ports") for (const member of addresses) each("addresses", member);
+    if (set.of === "addresses") for (const net of nets ?? []) each("nets", net);
+    else
+      for (const { name, protocol, port } of ports ?? []) {
+        if (set.of === "ports" && name !== set.name) continue;
+        for (const member of addresses) each("ports", portKey(member, protocolNumber[protocol], port));
+      }
+  }
+
+  readonly #enter = (kind: MemberKind, member: string): void => {
+    const members = this.members[kind];
+    const before = members.size;
+    members.add(member);
+    if (members.size > before) this.#note(kind, member, true);
+    else this.#shared.set(member, (this.#shared.get(member) ?? 1) + 1);
+  };
+
+  readonly #leave = (kind: MemberKind, member: string): void => {
+    const sources = this.#shared.get(member) ?? 1;
+    if (sources > 2) this.#shared.set(member, sources - 1);
+    else if (sources === 2) this.#shared.delete(member);
+    else if (this.members[kind].delete(member)) this.#note(kind, member, false);
+  };
 
   /** What changed since the last look. */
   take(): SetChange {
@@ -90,30 +106,4 @@ export class SetState {
 
 export function portKey(member: Hex, protocol: number, port: number): Hex {
   return concatenation([member, u8(protocol), u16(port)]);
-}
-
-type Contribution = readonly (readonly [kind: MemberKind, members: readonly string[]])[];
-
-/** What one source adds to a set. */
-function contribution(set: MemberSet, { addresses, nets = [], ports = [] }: MemberSource): Contribution {
-  const tuples = (named: readonly NamedPort[]) =>
-    named.flatMap(({ protocol, port }) =>
-      addresses.map((each) => portKey(each, protocolNumber[protocol], port)),
-    );
-  switch (set.of) {
-    case "addresses":
-      return nets.length === 0
-        ? [["addresses", addresses]]
-        : [
-            ["addresses", addresses],
-            ["nets", nets],
-          ];
-    case "ports":
-      return [["ports", tuples(ports.filter(({ name }) => name === set.name))]];
-    case "service":
-      return [
-        ["addresses", addresses],
-        ["ports", tuples(ports)],
-      ];
-  }
 }

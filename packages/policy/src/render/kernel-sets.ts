@@ -63,13 +63,13 @@ export class KernelSets {
 
   #replace(set: MemberSet, kind: MemberKind, family: Family, members: MemberSets): void {
     const elements: Element[] = [];
-    for (const key of members.members(set.key, kind).keys())
+    for (const key of members.members(set.key, kind))
       if (familyOfKey(key, kind) === family) elements.push({ key });
     this.#editor.putElements("main", memberSetName(set, kind, family), elements);
   }
 
   #updateNets(set: MemberSet, members: MemberSets): boolean {
-    const nets = [...members.members(set.key, "nets").keys()];
+    const nets = [...members.members(set.key, "nets")];
     const had = this.#withNets.has(set.key);
     const has = nets.length > 0;
     for (const family of families) {
