@@ -141,9 +141,10 @@ function addEndpoint(engine: PolicyEngine, pod: Pod, interfaceName: string): voi
 
 function renderExplanation({ source, destination, egress, ingress }: ConnectionExplanation): string {
   const isAllowed = egress.verdict === "allow" && ingress.verdict === "allow";
-  const lines = (title: string, { verdict, path }: Explanation) => [
+  const lines = (title: string, { verdict, path, staged }: Explanation): string[] => [
     `  ${title}: ${verdict}`,
     ...path.map((step) => `    ${renderStep(step)}`),
+    ...(staged ? lines(`${title}, if staged policies were in force`, staged) : []),
   ];
   return [
     `${source} -> ${destination}: ${isAllowed ? "allowed" : "denied"}`,

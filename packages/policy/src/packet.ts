@@ -39,4 +39,6 @@ export type Action = "Allow" | "Deny" | "Pass" | "Log";
 export interface Explanation {
   readonly verdict: "allow" | "deny";
   readonly path: readonly Step[];
+  /** For a workload that staged policies select: the outcome if they were in force, replacing or deleting their namesakes. */
+  readonly staged?: Omit<Explanation, "staged">;
 }

@@ -39,7 +39,7 @@ function profile(name: string) {
     order: 0,
     subject: selects(name),
     directions: new Set(["ingress", "egress"] as const),
-    staged: false,
+    staged: false as const,
     doNotTrack: false,
     preDNAT: false,
     applyOnForward: false,

@@ -37,8 +37,10 @@ export interface CalicoPolicy {
 export function fromCalico(kind: PolicyKind, { metadata, spec }: CalicoPolicy): PolicyModel {
   const { namespace } = metadata;
   const directions = new Set<Direction>();
-  if (spec.types.includes("Ingress")) directions.add("ingress");
-  if (spec.types.includes("Egress")) directions.add("egress");
+  if (takesPart(spec.stagedAction)) {
+    if (spec.types.includes("Ingress")) directions.add("ingress");
+    if (spec.types.includes("Egress")) directions.add("egress");
+  }
   return {
     key: namespace === undefined ? `${kind}/${metadata.name}` : `${kind}/${namespace}/${metadata.name}`,
     tier: spec.tier,
@@ -53,12 +55,17 @@ export function fromCalico(kind: PolicyKind, { metadata, spec }: CalicoPolicy): 
     directions,
     ingress: (spec.ingress ?? []).map((rule) => fromRule(rule, namespace)),
     egress: (spec.egress ?? []).map((rule) => fromRule(rule, namespace)),
-    staged: kind.startsWith("Staged"),
+    staged: kind.startsWith("Staged") && stagedAs(spec.stagedAction),
     doNotTrack: spec.doNotTrack ?? false,
     preDNAT: spec.preDNAT ?? false,
     applyOnForward: spec.applyOnForward ?? false,
   };
 }
+
+/** Learn and Ignore put nothing in force; such an object has no directions. */
+export const stagedAs = (action: string | undefined): "Set" | "Delete" =>
+  action === "Delete" ? "Delete" : "Set";
+export const takesPart = (action: string | undefined): boolean => action !== "Learn" && action !== "Ignore";
 
 /** What a policy selects in whatever namespace; a selector that is empty selects all. */
 export function globalSubject(spec: Pick<CalicoPolicy["spec"], "selector" | "namespaceSelector">): Selector {

@@ -1,5 +1,6 @@
 import type { KubernetesNetworkPolicy, LabelSelector, Selector } from "@fairlead/api";
 import { PolicyError } from "../error.ts";
+import { stagedAs, takesPart } from "./calico.ts";
 import {
   both,
   everything,
@@ -28,7 +29,10 @@ export function fromKubernetes(
 ): PolicyModel {
   const { namespace = "default", name } = object.metadata;
   const { spec } = object;
-  const types = spec.policyTypes ?? ["Ingress", ...(spec.egress === undefined ? [] : ["Egress"])];
+  const { stagedAction } = spec as { readonly stagedAction?: string };
+  const types = !takesPart(stagedAction)
+    ? []
+    : (spec.policyTypes ?? ["Ingress", ...(spec.egress === undefined ? [] : ["Egress"])]);
   return {
     key: `${kind}/${namespace}/${name}`,
     ...place,
@@ -39,7 +43,7 @@ export function fromKubernetes(
     ]),
     ingress: (spec.ingress ?? []).flatMap(({ from, ports }) => rules(namespace, from, ports, "source")),
     egress: (spec.egress ?? []).flatMap(({ to, ports }) => rules(namespace, to, ports, "destination")),
-    staged: kind !== "KubernetesNetworkPolicy",
+    staged: kind === "StagedKubernetesNetworkPolicy" && stagedAs(stagedAction),
     doNotTrack: false,
     preDNAT: false,
     applyOnForward: false,

@@ -15,8 +15,8 @@ export interface PolicyModel {
   readonly directions: ReadonlySet<Direction>;
   readonly ingress: readonly RuleModel[];
   readonly egress: readonly RuleModel[];
-  /** Calculated and explained, never enforced. */
-  readonly staged: boolean;
+  /** Calculated and explained, never enforced: what putting it in force would do to the policy of its name. */
+  readonly staged: false | "Set" | "Delete";
   readonly doNotTrack: boolean;
   readonly preDNAT: boolean;
   readonly applyOnForward: boolean;

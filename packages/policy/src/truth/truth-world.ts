@@ -4,7 +4,7 @@ import { createNftablesDataplane } from "../nftables.ts";
 import { attemptAll, type Outcome, type Way } from "../testbed/attempt.ts";
 import { type Pod, PodNetwork } from "../testbed/pod-network.ts";
 import { Witness } from "../testbed/witness.ts";
-import { everybody, everyPod, namedPorts, namespaceNames, type Policies } from "./vocabulary.ts";
+import { accounts, everybody, everyPod, namedPorts, namespaceNames, type Policies } from "./vocabulary.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -45,7 +45,14 @@ export class TruthWorld implements AsyncDisposable {
     if (pod === undefined) throw new RangeError(`no pod ${key}`);
     const all = { pod: name, ...labels };
     const ports = namedPorts[name] ?? [];
-    this.engine.endpoints.upsert(PodNetwork.endpoint(pod, { pod: { namespace, name }, labels: all, ports }));
+    this.engine.endpoints.upsert(
+      PodNetwork.endpoint(pod, {
+        pod: { namespace, name },
+        labels: all,
+        ports,
+        serviceAccount: accounts[name] ?? "default",
+      }),
+    );
   }
 
   /** Labels as they were in the beginning. */

@@ -20,6 +20,9 @@ export const namedPorts: Readonly<Record<string, readonly NamedPort[]>> = {
   c: [],
 };
 
+/** Service accounts of the pods that have another than `default`. */
+export const accounts: Readonly<Record<string, string>> = { c: "robot" };
+
 /** How the subject is asked, by the short name the tables use. */
 export const ways = {
   tcp79: { protocol: "tcp", port: 79 },
