@@ -47,72 +47,6 @@ describe("a limit per handle", () => {
   });
 });
 
-describe("owners", () => {
-  const p = (pod: string) => ({ pod, namespace: "n", node: "x" });
-  async function prepared() {
-    const ipam = new Testbed().boot();
-    await ipam.assign({ address: "10.0.0.5", handle: "h", node: "node-1" });
-    const set = (change: Omit<Parameters<typeof ipam.owners.set>[0], "address" | "handle">) =>
-      ipam.owners.set({ address: "10.0.0.5", handle: "h", ...change });
-    const get = async () => {
-      const { active, alternate } = await ipam.owners.get("10.0.0.5");
-      return [active?.pod ?? null, alternate?.pod ?? null];
-    };
-    return { ipam, set, get };
-  }
-
-  test("each side is set, overwritten and cleared without touching the other", async () => {
-    const { set, get } = await prepared();
-    await set({ active: p("a") });
-    await set({ alternate: p("b") });
-    expect(await get()).toEqual(["a", "b"]);
-    await set({ active: p("b"), alternate: p("a") });
-    expect(await get()).toEqual(["b", "a"]);
-    await set({ alternate: null });
-    expect(await get()).toEqual(["b", null]);
-    await set({ active: null });
-    expect(await get()).toEqual([null, null]);
-  });
-
-  test.each([
-    ["active", { name: "a", namespace: "n" }, null],
-    [
-      "active",
-      { name: "x", namespace: "n" },
-      "cannot set ActiveOwnerAttrs: expected pod=x namespace=n but found pod=a namespace=n",
-    ],
-    ["active", null, "cannot set ActiveOwnerAttrs: expected empty but found pod=a namespace=n"],
-    ["alternate", null, null],
-    [
-      "alternate",
-      { name: "x", namespace: "n" },
-      "cannot set AlternateOwnerAttrs: expected pod=x namespace=n but found empty",
-    ],
-  ] as const)("precondition on %s: %j", async (side, expected, refusal) => {
-    const { set } = await prepared();
-    await set({ active: p("a") });
-    const call = set({ [side]: p("c"), expect: { [side]: expected } });
-    if (refusal) await expect(call).rejects.toThrow(refusal);
-    else await call;
-  });
-
-  test("a precondition of a side that is not changed does not matter", async () => {
-    const { set, get } = await prepared();
-    await set({ alternate: p("b"), expect: { active: { name: "nobody", namespace: "n" } } });
-    expect(await get()).toEqual([null, "b"]);
-  });
-
-  test("the wrong handle, a free address and a resting one are refused", async () => {
-    const { ipam } = await prepared();
-    const set = (address: string, handle: string) => ipam.owners.set({ address, handle, active: null });
-    await expect(set("10.0.0.5", "other")).rejects.toThrow("is not assigned to handle other");
-    await expect(set("10.0.0.6", "h")).rejects.toMatchObject({ code: "NotAllocated" });
-    await ipam.configure({ ipCooldownSeconds: 60 });
-    await ipam.release([{ address: "10.0.0.5" }]);
-    await expect(set("10.0.0.5", "h")).rejects.toMatchObject({ code: "AddressCoolingDown" });
-  });
-});
-
 describe("release", () => {
   test("a stale sequence number or a foreign handle frees nothing in the block", async () => {
     const bed = new Testbed();
@@ -255,17 +189,24 @@ describe("blocks and pools", () => {
     await expect(from({ count: { 6: 1 } })).rejects.toMatchObject({ code: "NoPools" });
   });
 
-  test("a block leaves a node its pool no longer selects, as soon as it is empty", async () => {
-    const bed = new Testbed({ cidr: "10.0.0.0/24", nodeSelector: 'rack == "1"' });
-    const ipam = bed.boot();
-    await ipam.allocate(ask("a", { nodeLabels: { rack: "1" } }));
-    await ipam.allocate(ask("b", { nodeLabels: { rack: "1" } }));
-    await bed.setPool("10.0.0.0/24", { nodeSelector: 'rack == "2"' });
-    await ipam.releaseByHandle("a");
-    expect(await ipam.affinities.list()).toHaveLength(1);
-    await ipam.releaseByHandle("b");
-    expect(await ipam.affinities.list()).toEqual([]);
-  });
+  test.each(["by handle", "by address"])(
+    "a block leaves a node its pool no longer selects, emptied %s",
+    async (how) => {
+      const bed = new Testbed({ cidr: "10.0.0.0/24", nodeSelector: 'rack == "1"' });
+      const ipam = bed.boot();
+      const release = async (handle: string) => {
+        if (how === "by handle") return ipam.releaseByHandle(handle);
+        return ipam.release(await ipam.addressesOf(handle));
+      };
+      await ipam.allocate(ask("a", { nodeLabels: { rack: "1" } }));
+      await ipam.allocate(ask("b", { nodeLabels: { rack: "1" } }));
+      await bed.setPool("10.0.0.0/24", { nodeSelector: 'rack == "2"' });
+      await release("a");
+      expect(await ipam.affinities.list()).toHaveLength(1);
+      await release("b");
+      expect(await ipam.affinities.list()).toEqual([]);
+    },
+  );
 
   test("a long node name is no obstacle", async () => {
     const bed = new Testbed();
