@@ -1,35 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { remedies as api } from "../packages/api/src/error.ts";
 import { createProgram } from "../packages/cli/src/program.ts";
 import { cniErrorNumbers } from "../packages/cni/src/error.ts";
 import { remedies as ipam } from "../packages/ipam/src/errors.ts";
 import { remedies as kubevirt } from "../packages/kubevirt/src/identity-error.ts";
-import { commandsOf, type Example, examplesOf, readDocument, readDocuments } from "./documents.ts";
+import { commandsOf, examplesOf, readDocument, readDocuments } from "./documents.ts";
+import { placeExamples, runExample } from "./examples.ts";
 import { root } from "./steps.ts";
 
 const documents = readDocuments();
 const examples = examplesOf(documents);
-const written = new Map(examples.map((example, index) => [example, fileOf(example, index)]));
-
-/** An example lies where the imports of its workspace resolve. */
-function fileOf({ workspace }: Example, index: number): string {
-  return join(root, workspace, "out", `example-${process.pid}-${index}.ts`);
-}
-
-beforeAll(() => {
-  for (const [{ code, workspace }, file] of written) {
-    mkdirSync(join(root, workspace, "out"), { recursive: true });
-    writeFileSync(file, `${code}export {};\n`);
-  }
-});
-afterAll(() => {
-  for (const file of written.values()) rmSync(file, { force: true });
-});
+const placed = placeExamples(examples);
+afterAll(() => placed[Symbol.dispose]());
 
 describe("the examples in our documents", () => {
   it("are there", () => {
@@ -43,7 +29,7 @@ describe("the examples in our documents", () => {
       rewriteRelativeImportExtensions: false,
       allowImportingTsExtensions: true,
     };
-    const files = [...written.values()];
+    const files = [...placed.files.values()];
     const description = { extends: "../../tsconfig.json", compilerOptions, include: [], files };
     const project = join(root, "e2e", "out", `examples-${process.pid}.json`);
     writeFileSync(project, JSON.stringify(description));
@@ -57,16 +43,9 @@ describe("the examples in our documents", () => {
   });
 
   const isRoot = process.getuid?.() === 0 && process.platform === "linux";
-  for (const [example, file] of written) {
+  for (const [example, file] of placed.files) {
     const can = example.needs === undefined || (example.needs === "root" && isRoot);
-    it.runIf(can)(`${example.name} runs`, { timeout: 130_000 }, () => {
-      const cwd = mkdtempSync(join(tmpdir(), "fairlead-example-"));
-      try {
-        execFileSync(process.execPath, [file], { cwd, stdio: "pipe", timeout: 120_000 });
-      } finally {
-        rmSync(cwd, { recursive: true, force: true });
-      }
-    });
+    it.runIf(can)(`${example.name} runs`, { timeout: 130_000 }, () => runExample(file));
   }
 });
 

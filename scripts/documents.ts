@@ -20,8 +20,8 @@ export interface Document {
 }
 
 /**
- * An example in TypeScript. After `ts` the info string may say what it needs to run: `root` (and Linux), `cluster`, `bird`,
- * `qemu`; without that it runs anywhere. `"./x.ts"` in it means a file beside the document.
+ * An example in TypeScript. After `ts` the info string may say what it needs to run: `root` (and Linux), `cluster` (run
+ * by the end-to-end suite), or something else (only compiled); without that it runs anywhere. `"./x.ts"` in it means a file beside the document.
  */
 export interface Example {
   readonly name: string;

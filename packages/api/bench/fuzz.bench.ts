@@ -1,32 +1,7 @@
 import type { Bench } from "../../../scripts/bench.ts";
 import { isApiError, ownKinds, parseLabelSelector, parseSelector, SelectorError } from "../src/index.ts";
+import { selectorPieces } from "../src/selector/selector.fixture.ts";
 
-const pieces = [
-  "a",
-  "app",
-  "==",
-  "!=",
-  "'v'",
-  '"w"',
-  "'",
-  "(",
-  ")",
-  "{",
-  "}",
-  ",",
-  "&&",
-  "||",
-  "!",
-  " in ",
-  " not in ",
-  "has(",
-  "all()",
-  " starts with ",
-  "\0",
-  "é",
-  "=",
-  "__proto__",
-];
 const values = [
   null,
   0,
@@ -69,7 +44,7 @@ const fields = [
 export default function fuzz(bench: Bench): Promise<void> {
   const random = generator(20_261_122);
   const pick = <T>(from: readonly T[]): T => from[random() % from.length] as T;
-  const text = () => Array.from({ length: random() % 12 }, () => pick(pieces)).join("");
+  const text = () => Array.from({ length: random() % 12 }, () => pick(selectorPieces)).join("");
   const tree = (depth: number): unknown =>
     depth === 0 || random() % 3 === 0
       ? pick(values)
