@@ -1,4 +1,5 @@
 import type { GuestImage } from "../guest/index.ts";
+import { memoryArguments } from "./memory.ts";
 
 export type Acceleration = "kvm" | "tcg";
 
@@ -23,6 +24,8 @@ export interface MachineOptions {
   readonly tap: string;
   /** Directory of the machine's sockets: `qmp.sock` and `console.sock`. */
   readonly directory: string;
+  /** Keep all of QEMU's memory in place, which needs rights; see {@link memoryArguments}. */
+  readonly lockMemory?: boolean;
   /** Start with stopped processors and wait for a migration. */
   readonly incoming?: boolean;
 }
@@ -38,7 +41,8 @@ export function machineArguments(options: MachineOptions): string[] {
     ...["-name", `guest=${domain.name}`, "-uuid", domain.uuid],
     ...["-no-user-config", "-nodefaults", "-display", "none"],
     ...["-machine", "q35", "-accel", accelerator, "-cpu", options.acceleration === "kvm" ? "host" : "max"],
-    ...["-m", `${domain.memoryMiB}M`, "-smp", "1"],
+    ...memoryArguments(domain.memoryMiB, options.lockMemory ?? false),
+    ...["-smp", "1"],
     ...["-kernel", image.kernel, "-initrd", image.initramfs],
     ...["-append", "console=ttyS0 quiet panic=-1"],
     ...["-netdev", `tap,id=net0,ifname=${options.tap},script=no,downscript=no`],

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { consoleSocket, type MachineOptions, machineArguments, qmpSocket } from "./arguments.ts";
 import { QemuError } from "./error.ts";
+import { mayLockMemory } from "./memory.ts";
 import { QmpClient } from "./qmp.ts";
 
 /** How a QEMU process ended, with the last it wrote to its standard error. */
@@ -40,7 +41,7 @@ export async function startMachine(options: MachineOptions & { netns?: string })
     ...["setpriv", "--pdeathsig", "KILL", "--"],
     ...(options.netns ? ["nsenter", `--net=${options.netns}`, "--"] : []),
     "qemu-system-x86_64",
-    ...machineArguments(options),
+    ...machineArguments({ lockMemory: mayLockMemory(), ...options }),
   ];
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
   const exited = watchExit(child);

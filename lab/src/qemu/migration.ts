@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { monotonicNow } from "./clock.ts";
 import { QemuError } from "./error.ts";
 import type { QmpClient, QmpEvent } from "./qmp.ts";
@@ -79,7 +80,7 @@ export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<
     if (options.signal.aborted) cancel();
     if (await switching) await switchOver(qmp, options);
     await aborted(AbortSignal.any([ends.signal, qmp.ended]));
-    const outcome = await qmp.execute<QueryMigrate>("query-migrate");
+    const outcome = await readOutcome(qmp);
     if (outcome.status !== "completed" || stoppedAt === undefined) {
       throw new QemuError(
         "MigrationFailed",
@@ -99,6 +100,15 @@ export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<
   } finally {
     unsubscribe();
     options.signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** QEMU says "completed" a moment before it has reckoned what it cost. */
+async function readOutcome(qmp: QmpClient): Promise<QueryMigrate> {
+  for (;;) {
+    const outcome = await qmp.execute<QueryMigrate>("query-migrate");
+    if (outcome.status !== "completed" || outcome["total-time"]) return outcome;
+    await delay(1);
   }
 }
 

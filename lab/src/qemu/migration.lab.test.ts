@@ -1,0 +1,116 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NetworkNamespace } from "@fairlead/netlink";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Domain, type Machine, migrate, prepareGuest, type QmpClient, startMachine } from "./index.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "fairlead-migration-"));
+const netns = join(directory, "netns");
+const guestAddress = "fd00::2";
+const domain: Domain = {
+  name: "vm",
+  uuid: "6a4f0f4e-0000-4000-8000-000000000002",
+  mac: "02:00:00:00:00:02",
+  memoryMiB: 128,
+  mtu: 1500,
+  ipv6: { address: guestAddress, gateway: "fe80::1" },
+};
+const pageSize = 4096;
+/** Bytes a second: slow enough for several passes over what the guest writes meanwhile. */
+const bandwidth = 100_000_000;
+const machines: Machine[] = [];
+let sender: ChildProcess | undefined;
+
+beforeAll(() => {
+  NetworkNamespace.createAt(netns).close();
+  for (const tap of ["tap0", "tap1"]) inside("ip", "tuntap", "add", "dev", tap, "mode", "tap", "vnet_hdr");
+  inside("ip", "address", "add", "fd00::1", "dev", "tap0", "nodad");
+  inside("ip", "link", "set", "tap0", "up");
+  inside("ip", "route", "add", guestAddress, "dev", "tap0");
+});
+
+afterAll(async () => {
+  sender?.kill();
+  for (const machine of machines) await machine.kill();
+  NetworkNamespace.remove(netns);
+  rmSync(directory, { recursive: true });
+});
+
+test("the target has every byte the source had when it stopped", async () => {
+  const source = await start("source", "tap0");
+  sender = await keepBusy();
+  for (const attempt of [1, 2, 3]) {
+    const target = await start(`target${attempt}`, "tap1", true);
+    const uri = `unix:${join(directory, `memory${attempt}`)}`;
+    await target.qmp.execute("migrate-set-capabilities", {
+      capabilities: [
+        { capability: "events", state: true },
+        { capability: "late-block-activate", state: true },
+      ],
+    });
+    await target.qmp.execute("migrate-incoming", { uri });
+    const arrived = target.qmp.waitFor(
+      ({ event, data }) => event === "MIGRATION" && data.status === "completed",
+      AbortSignal.timeout(120_000),
+    );
+    const cost = await migrate(source.qmp, { uri, bandwidth, signal: AbortSignal.timeout(120_000) });
+    await arrived;
+    expect(cost.downtimeMs).toBeGreaterThan(0);
+    expect(cost.totalMs).toBeGreaterThanOrEqual(cost.downtimeMs);
+    expect(await differingPages(source, target)).toEqual([]);
+    await target.kill();
+    await source.qmp.execute("cont");
+  }
+});
+
+async function start(name: string, tap: string, incoming = false): Promise<Machine> {
+  const { image, acceleration } = await prepareGuest();
+  const machine = await startMachine({
+    ...{ domain, image, acceleration, tap, netns, incoming },
+    directory: join(directory, name),
+  });
+  machines.push(machine);
+  return machine;
+}
+
+/** Sends the guest some thousand datagrams a second: it writes memory here and there, and answers. Resolves at the first answer. */
+async function keepBusy(): Promise<ChildProcess> {
+  const program = `
+    const socket = require("node:dgram").createSocket("udp6");
+    const datagram = Buffer.alloc(32);
+    setInterval(() => {
+      for (let i = 0; i < 8; i++) socket.send(datagram, 7, "${guestAddress}", () => {});
+    }, 1);
+    socket.once("message", () => process.stdout.write("answered"));
+  `;
+  const argv = ["setpriv", "--pdeathsig", "KILL", "--", process.execPath, "--eval", program];
+  const sender = spawn("nsenter", [`--net=${netns}`, "--", ...argv], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(sender.stdout!, "data");
+  return sender;
+}
+
+/** Numbers of the pages of guest memory that are not the same in two machines that stand still. */
+async function differingPages(one: Machine, other: Machine): Promise<number[]> {
+  const [a, b] = [await readMemory(one.qmp, "one"), await readMemory(other.qmp, "other")];
+  const pages = Array.from({ length: a.length / pageSize }, (_, page) => page);
+  return pages.filter((page) => {
+    const [from, to] = [page * pageSize, (page + 1) * pageSize];
+    return a.compare(b, from, to, from, to) !== 0;
+  });
+}
+
+async function readMemory(qmp: QmpClient, name: string): Promise<Buffer> {
+  const filename = join(directory, name);
+  const memory = await qmp.execute<{ "base-memory": number }>("query-memory-size-summary");
+  await qmp.execute("pmemsave", { val: 0, size: memory["base-memory"], filename });
+  return readFileSync(filename);
+}
+
+function inside(...argv: string[]): void {
+  execFileSync("nsenter", [`--net=${netns}`, "--", ...argv]);
+}
