@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type GuestImage, readyMarker } from "../guest/index.ts";
+import { type GuestImage, kernelCommandLine, readyMarker } from "../guest/index.ts";
 import type { Acceleration } from "./arguments.ts";
 
 /** Milliseconds a hardware-accelerated guest has to come up. It needs well under two seconds where KVM works. */
@@ -55,7 +55,7 @@ async function boots(image: GuestImage): Promise<boolean> {
       "-m",
       "128M",
     ],
-    ...["-kernel", image.kernel, "-initrd", image.initramfs, "-append", "console=ttyS0 quiet panic=-1"],
+    ...["-kernel", image.kernel, "-initrd", image.initramfs, "-append", kernelCommandLine],
     ...["-serial", `file:${serial}`],
   ];
   const child = spawn("setpriv", argv, { stdio: "ignore" });

@@ -1,4 +1,4 @@
-import type { GuestImage } from "../guest/index.ts";
+import { type GuestImage, kernelCommandLine } from "../guest/index.ts";
 import { memoryArguments } from "./memory.ts";
 
 export type Acceleration = "kvm" | "tcg";
@@ -26,7 +26,7 @@ export interface MachineOptions {
   readonly directory: string;
   /** Keep all of QEMU's memory in place, which needs rights; see {@link memoryArguments}. */
   readonly lockMemory?: boolean;
-  /** Start with stopped processors and wait for a migration. */
+  /** Wait for a migration; the processors run as soon as everything has arrived. */
   readonly incoming?: boolean;
 }
 
@@ -44,7 +44,7 @@ export function machineArguments(options: MachineOptions): string[] {
     ...memoryArguments(domain.memoryMiB, options.lockMemory ?? false),
     ...["-smp", "1"],
     ...["-kernel", image.kernel, "-initrd", image.initramfs],
-    ...["-append", "console=ttyS0 quiet panic=-1"],
+    ...["-append", kernelCommandLine],
     ...["-netdev", `tap,id=net0,ifname=${options.tap},script=no,downscript=no`],
     ...["-device", `virtio-net-pci,netdev=net0,mac=${domain.mac},host_mtu=${domain.mtu},romfile=`],
     ...[
@@ -54,7 +54,7 @@ export function machineArguments(options: MachineOptions): string[] {
     ...["-serial", "chardev:console0"],
     ...["-qmp", `unix:${qmpSocket(directory)},server=on,wait=off`],
     ...(domain.ipv6 ? ["-fw_cfg", `name=opt/org.fairlead.network,string=${networkData(domain.ipv6)}`] : []),
-    ...(options.incoming ? ["-S", "-incoming", "defer"] : []),
+    ...(options.incoming ? ["-incoming", "defer"] : []),
   ];
 }
 

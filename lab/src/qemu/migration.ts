@@ -141,17 +141,16 @@ export async function receive(qmp: QmpClient, uri: string): Promise<{ resumed: P
   return { resumed };
 }
 
+/** The processors start on their own, before QEMU calls the migration completed. */
 async function arrival(qmp: QmpClient): Promise<bigint> {
   const over = await qmp.waitFor(
-    (event) => ["completed", "failed"].includes(statusOf(event) ?? ""),
+    (event) => event.event === "RESUME" || statusOf(event) === "failed",
     qmp.ended,
   );
-  if (statusOf(over) !== "completed") {
+  if (over.event !== "RESUME") {
     throw new QemuError("MigrationFailed", "The incoming migration broke off.");
   }
-  const resumed = qmp.waitFor((event) => event.event === "RESUME", qmp.ended);
-  await qmp.execute("cont");
-  return (await resumed).at;
+  return over.at;
 }
 
 async function setCapabilities(qmp: QmpClient, states: Readonly<Record<string, boolean>>): Promise<void> {
