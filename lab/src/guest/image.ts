@@ -34,6 +34,7 @@ const modules = [
 export const readyMarker = "fairlead-guest ready";
 
 const sources = import.meta.dirname;
+const programSources = ["services.c", "datagram-echo.c"];
 const busybox = "/bin/busybox";
 
 /**
@@ -44,7 +45,9 @@ export async function guestImage(options: { cache: string; signal?: AbortSignal 
   const kernel = await fetchKernel(options.cache, options.signal);
   const ingredients = [
     busybox,
-    ...["services.c", "init.sh", "dhcp.sh", "power-button.sh"].map((name) => join(sources, name)),
+    ...[...programSources, "datagram-echo.h", "init.sh", "dhcp.sh", "power-button.sh"].map((name) =>
+      join(sources, name),
+    ),
   ];
   if (!existsSync(busybox)) throw new GuestError("MissingProgram", "Install the package busybox-static.");
   const hash = createHash("sha256").update(JSON.stringify([kernel.release, modules]));
@@ -77,18 +80,22 @@ function contents(kernel: GuestKernel, services: Uint8Array): ArchiveEntry[] {
 
 async function compileServices(cache: string, signal?: AbortSignal): Promise<Buffer> {
   const output = join(cache, `services-${process.pid}`);
-  const source = join(sources, "services.c");
+  const source = programSources.map((name) => join(sources, name));
   try {
-    const argv = ["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", output, source];
+    const argv = ["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", output, ...source];
     await run("gcc", argv, { timeout: 60_000, ...(signal && { signal }) });
     return readFileSync(output);
   } catch (cause) {
     const absent = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw absent
       ? new GuestError("MissingProgram", "Install the packages gcc and libc6-dev.", { cause })
-      : new GuestError("BuildFailed", `gcc could not compile ${source}; its words are in the cause.`, {
-          cause,
-        });
+      : new GuestError(
+          "BuildFailed",
+          `gcc could not compile ${source.join(" and ")}; its words are in the cause.`,
+          {
+            cause,
+          },
+        );
   } finally {
     rmSync(output, { force: true });
   }

