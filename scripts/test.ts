@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { judge, type Report, type Results } from "./results.ts";
 import { root, runSteps } from "./steps.ts";
 
 const args = process.argv.slice(2);
@@ -19,24 +20,31 @@ if (args.length > 0) {
     runSuite("vitest", "run"),
     runSuite("node", "lab/src/cli.ts", "run", "--", "vitest", "run", "--config", "e2e/vitest.config.ts"),
   ];
+  for (const sentence of results.flatMap(({ otherFailures }) => otherFailures)) {
+    process.stdout.write(`failed: ${sentence}\n`);
+  }
   const sum = (key: "passed" | "failed") => results.reduce((total, result) => total + result[key], 0);
   process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);
-  process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;
+  process.exitCode = sum("failed") === 0 ? 0 : 1;
 }
 
-/** Runs one suite to its end, whatever fails in it. `ok` is also false when something failed that is not a test. */
-function runSuite(name: string, ...argv: string[]): { passed: number; failed: number; ok: boolean } {
+/** Runs one suite to its end, whatever fails in it. */
+function runSuite(name: string, ...argv: string[]): Results {
   const directory = mkdtempSync(join(tmpdir(), "fairlead-test-"));
   const file = join(directory, "result.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const { status } = spawnSync(name, [...argv, ...reporters], { cwd: root, stdio: "inherit" });
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, "utf8"));
-    return { passed: numPassedTests, failed: numFailedTests, ok: status === 0 };
-  } catch {
-    process.stderr.write(`fairlead: ${name} ${argv.join(" ")} wrote no result\n`);
-    return { passed: 0, failed: 0, ok: false };
+    const { status } = spawnSync(name, [...argv, ...reporters], { cwd: root, stdio: "inherit" });
+    return judge(readReport(file), status);
   } finally {
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function readReport(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
   }
 }
