@@ -96,12 +96,27 @@ it("console is a shell in the guest, until Ctrl-]", async () => {
   const [program, ...args] = labCommand("console", "vm1");
   const console = spawn(program, args, { env: trial.environment, stdio: ["pipe", "pipe", "pipe"] });
   let screen = "";
+  let words = "";
   console.stdout.on("data", (text) => {
     screen += text;
   });
-  await until("the prompt", () => screen.includes("guest#"));
+  console.stderr.on("data", (text) => {
+    words += text;
+  });
+  const shows = (text: string) =>
+    until(`${text} on the screen`, () => {
+      if (screen.includes(text)) return true;
+      if (console.exitCode === null) return false;
+      throw new Error(`lab console has ended with ${console.exitCode}: ${words}`);
+    }).catch((cause) => {
+      throw new Error(
+        `${cause.message}; it shows ${JSON.stringify(screen)}, it says ${JSON.stringify(words)}`,
+      );
+    });
+  // Typed before the guest has answered: it is kept for then.
   console.stdin.write("echo $((6 * 7)) is the answer\n");
-  await until("the answer", () => screen.includes("42 is the answer"));
+  await shows("guest#");
+  await shows("42 is the answer");
   console.stdin.write("\x1d");
   await until("the end", () => console.exitCode !== null);
   expect(console.exitCode).toBe(0);

@@ -7,12 +7,11 @@ import { parseArgs } from "node:util";
 import { createApiClient, isApiError, kinds, listAll } from "@fairlead/api";
 import { inNode } from "../first/processes.ts";
 import { consoleSocket } from "../qemu/index.ts";
+import { attachConsole } from "./console.ts";
 import { currentPod } from "./controller/vmi.ts";
 import { defaultRoot, launcherDirectory } from "./launcher-protocol.ts";
 import { labels } from "./names.ts";
 import { parseVmName } from "./vm-name.ts";
-
-const leave = 0x1d;
 
 const { values, positionals } = parseArgs({
   options: { kubeconfig: { type: "string" } },
@@ -25,21 +24,18 @@ if (!values.kubeconfig || positionals.length !== 1) {
 
 const socket = createConnection(await findConsole(values.kubeconfig, positionals[0]!));
 const { stdin, stdout, stderr } = process;
-stderr.write("connected; Ctrl-] leaves\n");
+socket.once("connect", () => stderr.write("connected; Ctrl-] leaves\n"));
 if (stdin.isTTY) stdin.setRawMode(true);
-socket.write("\n");
-socket.pipe(stdout);
-stdin.on("data", (keys: Buffer) => {
-  if (keys.includes(leave)) socket.end();
-  else socket.write(keys);
-});
-stdin.on("end", () => socket.end());
-socket.on("error", (error) => stderr.write(`lab: the console does not answer: ${error.message}\n`));
-socket.on("close", () => {
+try {
+  await attachConsole({ socket, keys: stdin, screen: stdout });
+} catch (error) {
+  stderr.write(`lab: the console does not answer: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
   if (stdin.isTTY) stdin.setRawMode(false);
   stderr.write("\n");
-  process.exit();
-});
+}
+process.exit();
 
 async function findConsole(kubeconfig: string, vm: string): Promise<string> {
   const client = createApiClient({ kubeconfig });
