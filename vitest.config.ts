@@ -7,6 +7,10 @@ export default defineConfig({
   test: {
     pool: "forks",
     globalSetup: ["./scripts/leftovers.ts"],
+    // What is waited for comes at once, or late on a busy machine, or never.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,
@@ -24,8 +28,6 @@ export default defineConfig({
         test: {
           name: "kernel",
           include: everywhere.map((d) => `${d}/*.kernel.test.ts`),
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
       {

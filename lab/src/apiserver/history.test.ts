@@ -82,7 +82,7 @@ describe("any history", () => {
     const objects = new Map(from.objects);
     if (from.version === until) return objects;
     const watch = `${path}?watch=true&resourceVersion=${from.version}`;
-    for await (const { type, object } of connection.watch(watch, AbortSignal.timeout(10_000))) {
+    for await (const { type, object } of connection.watch(watch, AbortSignal.timeout(30_000))) {
       const name = stringAt(object, "metadata", "name")!;
       if (name === "end") break;
       expect(objects.has(name), `${type} ${name}`).toBe(type !== "ADDED");

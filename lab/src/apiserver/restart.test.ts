@@ -79,7 +79,7 @@ describe("the server process", () => {
     expect(Number(stringAt(after.json, "metadata", "resourceVersion"))).toBeGreaterThan(Number(version));
     const names: (string | undefined)[] = [];
     const path = `${maps}?watch=true&resourceVersion=${version}`;
-    for await (const { object } of again.watch(path, AbortSignal.timeout(10_000))) {
+    for await (const { object } of again.watch(path, AbortSignal.timeout(30_000))) {
       names.push(stringAt(object, "metadata", "name"));
       if (names.length === 2) break;
     }

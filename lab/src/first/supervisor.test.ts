@@ -14,7 +14,9 @@ beforeEach(() => {
 
 afterEach(async () => {
   supervisor.stopAll();
-  await vi.waitFor(() => expect(supervisor.status().filter(({ pid }) => pid !== undefined)).toEqual([]));
+  await vi.waitFor(() => expect(supervisor.status().filter(({ pid }) => pid !== undefined)).toEqual([]), {
+    timeout: 30_000,
+  });
   rmSync(logDirectory, { recursive: true });
 });
 

@@ -46,7 +46,7 @@ export function describeApiClient(name: string, open: () => Promise<Subject>): v
       isEnough: (events: WatchEvent<ConfigMap>[]) => boolean,
     ) => {
       const events: WatchEvent<ConfigMap>[] = [];
-      const signal = AbortSignal.timeout(5000);
+      const signal = AbortSignal.timeout(30_000);
       for await (const event of client.watch(kinds.ConfigMap, { namespace, signal, ...options })) {
         if (event.type !== "BOOKMARK") events.push(event);
         if (isEnough(events)) break;

@@ -117,10 +117,8 @@ describe("wiring a pod", () => {
     using inside = RouteSocket.open({ netns: pod });
     const macOf = (address: string) =>
       inside.neighbours.list().find((neighbour) => neighbour.address === address)?.mac;
-    await expect.poll(() => macOf("169.254.1.1"), { timeout: 10_000 }).toBe("ee:ee:ee:ee:ee:ee");
-    await expect
-      .poll(() => macOf("fe80::ecee:eeff:feee:eeee"), { timeout: 10_000 })
-      .toBe("ee:ee:ee:ee:ee:ee");
+    await expect.poll(() => macOf("169.254.1.1")).toBe("ee:ee:ee:ee:ee:ee");
+    await expect.poll(() => macOf("fe80::ecee:eeff:feee:eeee")).toBe("ee:ee:ee:ee:ee:ee");
   });
 
   it("may be done again, also over what a crash left half made", () => {

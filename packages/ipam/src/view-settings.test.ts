@@ -40,6 +40,8 @@ test("with a view a pod on a node with room costs one write per family and no re
 
   const pool = await client.get(kinds.IPPool, { name: "a" });
   await client.replace(kinds.IPPool, { ...pool, spec: { ...pool.spec, disabled: true } });
-  await vi.waitFor(() => expect(view.get(kinds.IPPool, { name: "a" })?.spec.disabled).toBe(true));
+  await vi.waitFor(() => expect(view.get(kinds.IPPool, { name: "a" })?.spec.disabled).toBe(true), {
+    timeout: 30_000,
+  });
   await expect(ipam.workloads.assign(pod(2))).rejects.toMatchObject({ code: "NoPools" });
 });

@@ -117,7 +117,7 @@ describe.each(["calico-ipam", "calico"])("%s, persistence enabled", (plugin) => 
     await vm.recreateInstance();
     // Creation times have whole seconds; a VM is not started anew within one.
     const next = Date.parse(before.metadata.creationTimestamp ?? "") + 1000;
-    await expect.poll(() => Date.now() > next, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => Date.now() > next).toBe(true);
     const fresh = await vm.launch("node-b");
     expect((await add(b, fresh)).addresses).toEqual(addresses);
     expect(await ownersOf(vm)).toEqual(both(fresh));

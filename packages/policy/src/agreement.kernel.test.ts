@@ -66,10 +66,8 @@ describe.each([false, true])("with the agent ended meanwhile: %s", (ended) => {
           await world.restart(objects);
         } else if (commands.length > 0) {
           tamper();
-          await expect
-            .poll(() => world.engine.health().repairs, { timeout: 10_000 })
-            .toBeGreaterThan(repairs);
-          await world.engine.settled({ signal: AbortSignal.timeout(10_000) });
+          await expect.poll(() => world.engine.health().repairs).toBeGreaterThan(repairs);
+          await world.engine.settled({ signal: AbortSignal.timeout(30_000) });
         }
       });
       expect(disagreements, name).toEqual([]);

@@ -14,7 +14,7 @@ let b: TestWorkload;
 let stranger: TestWorkload;
 
 const udp = { protocol: "udp", sourcePort: 4000, destinationPort: 5000 } as const;
-const deadline = () => ({ signal: AbortSignal.timeout(5_000) });
+const deadline = () => ({ signal: AbortSignal.timeout(30_000) });
 
 async function startEngine(): Promise<PolicyEngine> {
   const fresh = createPolicyEngine({

@@ -25,7 +25,7 @@ async function start(settings: Partial<PolicySettings> = {}): Promise<void> {
 }
 
 async function settled(): Promise<void> {
-  await engine.settled({ signal: AbortSignal.timeout(5_000) });
+  await engine.settled({ signal: AbortSignal.timeout(30_000) });
   expect(engine.health().problems).toEqual([]);
 }
 

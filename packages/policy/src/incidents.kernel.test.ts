@@ -12,7 +12,7 @@ let b: TestWorkload;
 
 const udp = { protocol: "udp", sourcePort: 4000, destinationPort: 5000 } as const;
 const nft = (...command: string[]) => testbed.run(() => execFileSync("nft", command, { encoding: "utf8" }));
-const settled = () => engine.settled({ signal: AbortSignal.timeout(5_000) });
+const settled = () => engine.settled({ signal: AbortSignal.timeout(30_000) });
 
 async function start(settings: Partial<PolicySettings> = {}): Promise<void> {
   engine = createPolicyEngine({

@@ -9,7 +9,7 @@ import { arrives, frameFrom, Testbed, type TestWorkload } from "./testbed/testbe
 let testbed: Testbed;
 let engine: PolicyEngine;
 let vm: TestWorkload;
-const deadline = () => ({ signal: AbortSignal.timeout(5_000) });
+const deadline = () => ({ signal: AbortSignal.timeout(30_000) });
 
 beforeEach(async () => {
   testbed = new Testbed();

@@ -58,7 +58,7 @@ const objects: readonly (readonly [PolicyKind, PolicyObject])[] = [
   ["GlobalNetworkPolicy", through],
 ];
 
-const limit = () => ({ signal: AbortSignal.timeout(10_000) });
+const limit = () => ({ signal: AbortSignal.timeout(30_000) });
 const path = (name: string) => fileURLToPath(new URL(`./testbed/${name}.ts`, import.meta.url));
 const fdPath = (fd: number) => `/proc/${process.pid}/fd/${fd}`;
 

@@ -93,7 +93,7 @@ const families = ["ipv4", "ipv6"] as const;
 let sourcePort = 2_000;
 
 const settled = async () => {
-  await engine.settled({ signal: AbortSignal.timeout(10_000) });
+  await engine.settled({ signal: AbortSignal.timeout(30_000) });
   expect(engine.health().problems).toEqual([]);
 };
 

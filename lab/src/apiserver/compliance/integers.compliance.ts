@@ -107,7 +107,7 @@ export function integerCases(subject: Subject): void {
       await client.patch(`${path}/a`, "merge", { spec: { sequence: next } });
       const seen: (Json | undefined)[] = [];
       const watch = `${path}?watch=true&resourceVersion=${version}`;
-      for await (const { object } of client.connection.watch(watch, AbortSignal.timeout(10_000)))
+      for await (const { object } of client.connection.watch(watch, AbortSignal.timeout(30_000)))
         if (seen.push(sequence(object)) === 2) break;
       expect(seen).toEqual([first, next]);
     });

@@ -12,7 +12,7 @@ async function read(
   enough: (events: readonly Event[]) => boolean,
 ): Promise<Event[]> {
   const events: Event[] = [];
-  const stop = AbortSignal.timeout(10_000);
+  const stop = AbortSignal.timeout(30_000);
   for await (const event of connection.watch(path, stop)) {
     events.push(event);
     if (enough(events)) break;
@@ -86,7 +86,7 @@ export function watchCases(subject: Subject): void {
       const { client, maps, version } = await open();
       const path = `${maps}?watch=true&timeoutSeconds=1&resourceVersion=${version}`;
       const events: Event[] = [];
-      for await (const event of client.connection.watch(path, AbortSignal.timeout(10_000)))
+      for await (const event of client.connection.watch(path, AbortSignal.timeout(30_000)))
         events.push(event);
       expect(events.filter((event) => event.type !== "BOOKMARK")).toEqual([]);
     });

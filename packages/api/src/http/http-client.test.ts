@@ -205,7 +205,7 @@ describe("failures", () => {
 });
 
 describe("watches", () => {
-  const events = async (signal = AbortSignal.timeout(5000)) => {
+  const events = async (signal = AbortSignal.timeout(30_000)) => {
     const seen: string[] = [];
     for await (const event of client.watch(kinds.Pod, { resourceVersion: "5", signal }))
       seen.push(
@@ -260,7 +260,7 @@ describe("watches", () => {
       response.write(line("ADDED", pod));
       response.on("close", () => closed.resolve());
     };
-    for await (const _ of client.watch(kinds.Pod, { signal: AbortSignal.timeout(5000) })) break;
+    for await (const _ of client.watch(kinds.Pod, { signal: AbortSignal.timeout(30_000) })) break;
     await closed.promise;
   });
 });

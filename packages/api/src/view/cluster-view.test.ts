@@ -9,7 +9,7 @@ import { createClusterView } from "./cluster-view.ts";
 
 const namespace = "test";
 const map = (name: string, data: Record<string, string> = {}) => ({ metadata: { name, namespace }, data });
-const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 1 });
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 1 });
 
 let cluster: FakeCluster;
 let view: ClusterView;
@@ -46,7 +46,7 @@ afterEach(() => view.close());
 describe("what a view knows", () => {
   test("everything that existed, and every change since", async () => {
     await create("a", { n: "1" });
-    await open().synced(AbortSignal.timeout(5000));
+    await open().synced(AbortSignal.timeout(30_000));
     expect(names()).toEqual(["a"]);
     await create("b");
     await remove("a");
@@ -197,14 +197,14 @@ describe("what a view survives", () => {
     await expect(view.synced(AbortSignal.timeout(20))).rejects.toThrow();
     cluster.setDown(false);
     await create("a");
-    await view.synced(AbortSignal.timeout(5000));
+    await view.synced(AbortSignal.timeout(30_000));
     await until(() => expect(names()).toEqual(["a"]));
   });
 
   test("a kind that is installed later: synced meanwhile, seen soon after", async () => {
     cluster = new FakeCluster({ missing: [kinds.VirtualMachineInstanceMigration] });
     open({ kinds: [kinds.VirtualMachineInstanceMigration] });
-    await view.synced(AbortSignal.timeout(5000));
+    await view.synced(AbortSignal.timeout(30_000));
     expect(state()).toBe("missing");
     expect(view.health().healthy).toBe(true);
     cluster.serve(kinds.VirtualMachineInstanceMigration);
