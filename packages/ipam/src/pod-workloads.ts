@@ -146,8 +146,16 @@ async function markHandleObject(engine: Engine, host: Host, handle: string, fres
   }
 }
 
-/** Gives back everything a container has. No read in the usual case: the node's own blocks are remembered. */
-export async function releasePod(engine: Engine, node: string, handle: string): Promise<readonly string[]> {
+/**
+ * Gives back everything a container has. No read in the usual case: the node's own blocks are remembered. Where they know nothing of it
+ * all blocks are looked through, if `search`.
+ */
+export async function releasePod(
+  engine: Engine,
+  node: string,
+  handle: string,
+  { search }: { readonly search: boolean },
+): Promise<readonly string[]> {
   const host = engine.host(node);
   await host.load();
   const holding = host.holding(handle);
@@ -165,6 +173,7 @@ export async function releasePod(engine: Engine, node: string, handle: string): 
   }
   const outcomes = await Promise.all(holding.map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
   released.push(...outcomes.flat());
-  if (!complete) released.push(...(await releaseByHandle(engine, handle, { search: holding.length === 0 })));
+  if (!complete)
+    released.push(...(await releaseByHandle(engine, handle, { search: search && holding.length === 0 })));
   return released;
 }

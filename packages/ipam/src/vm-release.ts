@@ -10,6 +10,13 @@ export interface LeavingPod {
   readonly uid?: string | undefined;
 }
 
+export interface VmRelease {
+  readonly released: readonly string[];
+  readonly kept: readonly string[];
+  /** The pod was recorded as an owner. */
+  readonly isOwner: boolean;
+}
+
 /**
  * A pod of a VM ends: its ownership is cleared on every address. With `free`, addresses nobody owns any more are released in the same
  * write. An address that cannot be written does not stop the others; the first failure is thrown at the end.
@@ -19,10 +26,11 @@ export async function releaseVm(
   handle: string,
   pod: LeavingPod,
   { free }: { readonly free: boolean },
-): Promise<{ readonly released: string[]; readonly kept: string[] }> {
+): Promise<VmRelease> {
   const { object, held } = await readVm(engine, handle);
   const released: string[] = [];
   const kept: string[] = [];
+  const isOwner = held.some(({ owners }) => withoutOwner(owners, pod) !== undefined);
   const outcomes = await Promise.allSettled(
     held.map(async ({ block, ordinal, address }) => {
       const outcome = await engine.blocks.update(block.cidr, (draft) => {
@@ -46,7 +54,7 @@ export async function releaseVm(
     await engine.handles.update(handle, (present) =>
       present?.metadata.resourceVersion === object.metadata.resourceVersion ? null : undefined,
     );
-  return { released, kept };
+  return { released, kept, isOwner };
 }
 
 /** Alternate owner becomes active owner on every address. */

@@ -123,5 +123,22 @@ describe.each(Object.entries(stores))("on a %s store", (_, createStore) => {
       expect(gone.released.length).toBe(2);
       expect(await store.list("IPAMHandle")).toEqual([]);
     });
+
+    test("leaves a node without a look at the blocks of the others", async () => {
+      const request = pod("node-1", { vm: vm("vm1") });
+      await ipam.workloads.assign(request);
+      const lists: string[] = [];
+      const list = store.list;
+      store.list = (kind) => {
+        lists.push(kind);
+        return list(kind);
+      };
+      const leaving = { ...request, vm: { ...vm("vm1"), deleting: false } };
+      expect((await ipam.workloads.release(leaving)).kept).toHaveLength(2);
+      expect(lists).not.toContain("IPAMBlock");
+      // Nothing is known of a pod that was never an owner: it might hold an address of its own, anywhere.
+      await ipam.workloads.release({ ...pod("node-1"), vm: { ...vm("vm1"), deleting: false } });
+      expect(lists).toContain("IPAMBlock");
+    });
   });
 });

@@ -82,12 +82,14 @@ export function createWorkloads(engine: Engine): Workloads {
     const container = containerHandle(request.network, request.containerId);
     const released: string[] = [];
     const kept: string[] = [];
+    let isOwner = false;
     if (vm) {
       // The setting may have changed since the address was given, so both handles are looked at.
       const handle = vmHandle(request.network, pod.namespace, vm.name);
       const outcome = await releaseVm(engine, handle, pod, { free: vm.deleting || !keeps });
       released.push(...outcome.released);
       kept.push(...outcome.kept);
+      isOwner = outcome.isOwner;
     } else if (pod.name.startsWith(launcherPrefix)) {
       // The pod object is gone, so nobody could say whose VM it was. The records can.
       for (const handle of await handlesOwnedBy(request)) {
@@ -96,7 +98,8 @@ export function createWorkloads(engine: Engine): Workloads {
       }
     }
     if (!finished.has(container)) {
-      const own = await releasePod(engine, request.node, container);
+      // Who owned the VM's address was given none of its own, so not all blocks need be looked through for one.
+      const own = await releasePod(engine, request.node, container, { search: !isOwner });
       released.push(...own);
       if (own.length === 0 && kept.length === 0)
         released.push(
