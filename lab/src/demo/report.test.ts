@@ -66,9 +66,10 @@ describe("reportMigration", () => {
   });
 
   it("times the kernel and the ToR by the slower family", () => {
-    const { elevated, revertedAfterMs } = reportMigration(good);
+    const { elevated, pathRestoredAfterResumeMs, revertedAfterMs } = reportMigration(good);
     expect(elevated.kernelAfterAnnouncementMs).toBeCloseTo(0.3);
     expect(elevated.torFibAfterAnnouncementMs).toBeCloseTo(2);
+    expect(pathRestoredAfterResumeMs).toBeCloseTo(3);
     expect(revertedAfterMs).toBeCloseTo(30_000.7);
   });
 

@@ -38,6 +38,8 @@ export interface MigrationReport {
     readonly kernelAfterAnnouncementMs: number | null;
     readonly torFibAfterAnnouncementMs: number | null;
   };
+  /** From the guest's resume until the ToR forwarded both families to the target: the network's part of every gap. What a probe waits beyond it, it waits for the guest. */
+  readonly pathRestoredAfterResumeMs: number | null;
   readonly metricTimeline: readonly MetricChange[];
   /** From the elevated route's appearance on the target until the normal one had replaced it; null if it never did. */
   readonly revertedAfterMs: number | null;
@@ -95,6 +97,7 @@ export function reportMigration(observation: MigrationObservation): MigrationRep
       kernelAfterAnnouncementMs: difference(elevatedAt, announcement?.at),
       torFibAfterAnnouncementMs: difference(torAt, announcement?.at),
     },
+    pathRestoredAfterResumeMs: difference(torAt, guest.resumedAt),
     metricTimeline: routes
       .filter(({ where }) => where !== "tor")
       .map(({ at, where, family, change, metric, origin }) => ({

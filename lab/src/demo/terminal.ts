@@ -28,6 +28,9 @@ export function drawMigration(observation: MigrationObservation, report: Migrati
 
   const lines = [
     `${report.from} → ${report.to}: guest paused ${report.qemuDowntimeMs.toFixed(0)} ms (QEMU), whole migration ${(report.totalMs / 1000).toFixed(1)} s`,
+    report.pathRestoredAfterResumeMs === null
+      ? "the ToR never forwarded both families to the target"
+      : `the network led to the target ${report.pathRestoredAfterResumeMs.toFixed(1)} ms after the guest's resume`,
     lane("ms from resume", axis.join("")),
     lane("guest paused", pause.join("")),
     lane("events", marks.join("")),
