@@ -10,8 +10,9 @@ const afNetlink = 16;
 const rawCloseOnExec = 3 | 0o2000000;
 const netfilter = 12;
 const solSocket = 1;
-const sendBufferForce = 32;
-const receiveBufferForce = 33;
+/** SO_SNDBUF and SO_RCVBUF, and what exceeds the system's limit for them: socket(7). */
+const sendBuffer = { plain: 7, force: 32 } as const;
+const receiveBuffer = { plain: 8, force: 33 } as const;
 const solNetlink = 270;
 const addMembership = 1;
 const dropMembership = 2;
@@ -63,7 +64,7 @@ export class NftablesSocket implements Disposable {
     const address = Buffer.alloc(12);
     address.writeUInt16LE(afNetlink);
     check(libc().bind(fd, address, address.length), "bind the netfilter netlink socket");
-    set(fd, solSocket, receiveBufferForce, 16 << 20);
+    enlarge(fd, receiveBuffer, 16 << 20);
     set(fd, solNetlink, capAck, 1);
     set(fd, solNetlink, extendedAck, 1);
     if (options.events) set(fd, solNetlink, addMembership, nftablesGroup);
@@ -72,7 +73,7 @@ export class NftablesSocket implements Disposable {
 
   /** Sends a batch; the kernel works on it before this returns. The refusals, none when all is in force. */
   commit(batch: Buffer): Refusal[] {
-    set(this.#fd, solSocket, sendBufferForce, batch.length + 4096);
+    enlarge(this.#fd, sendBuffer, batch.length + 4096);
     check(libc().send(this.#fd, batch, batch.length, 0), "send a transaction to nf_tables");
     const refusals: Refusal[] = [];
     for (const part of this.#available()) {
@@ -250,6 +251,13 @@ function set(fd: number, level: number, name: number, value: number): void {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   check(libc().setsockopt(fd, level, name, bytes, 4), "configure the netfilter netlink socket");
+}
+
+/** Beyond the system's limit where we may: in a user namespace of our own nobody may, and gets what the limit allows. */
+function enlarge(fd: number, { plain, force }: typeof sendBuffer | typeof receiveBuffer, size: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(size);
+  if (libc().setsockopt(fd, solSocket, force, bytes, 4) < 0) set(fd, solSocket, plain, size);
 }
 
 function check(result: number, what: string): number {
