@@ -1,11 +1,16 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { buildMessenger, parts, serveCni } from "@fairlead/cni";
+import { kinds } from "@fairlead/api";
+import type { FakeCluster } from "@fairlead/api/fake";
+import { buildMessenger, type Part, parts, serveCni } from "@fairlead/cni";
 import { NetworkNamespace, RouteSocket } from "@fairlead/netlink";
 import { type Bench, quantile } from "../../../scripts/bench.ts";
+import { NftablesSocket } from "../../policy/src/nftables/socket.ts";
 import { startTwoNodes } from "../src/two-nodes.fixture.ts";
 import { putPod } from "../src/virtual-machine.fixture.ts";
 
@@ -52,11 +57,27 @@ export default async function benchmark(bench: Bench): Promise<void> {
           floor: floor(q),
         });
     bench.say("where the time of ADD goes, as the agent counts it (policy runs beside the annotation)");
-    for (const part of parts) {
-      const samples = nodes.a.timings.map((timing) => timing[part]);
-      bench.report({ name: `ADD ${part} p50`, value: quantile(samples, 0.5), unit: "ms" });
-      bench.report({ name: `ADD ${part} p99`, value: quantile(samples, 0.99), unit: "ms" });
-    }
+    const floors: Record<Part, readonly [name: string, samples: readonly number[]]> = {
+      messenger: ["a byte there and back over a unix socket", await roundTrips(directory)],
+      identity: ["one read from the API server in memory", await readPods(nodes.cluster, pods)],
+      ipam: ["two writes to the API server in memory", await writeTwice(nodes.cluster)],
+      wiring: ["a bare veth", veth],
+      policy: ["one question to nf_tables", askNftables()],
+      total: ["messenger alone + a bare veth", messenger.map((sample, i) => sample + veth[i]!)],
+    };
+    for (const part of parts)
+      for (const q of [0.5, 0.99]) {
+        const [name, samples] = floors[part];
+        bench.report({
+          name: `ADD ${part} p${q * 100}`,
+          value: quantile(
+            nodes.a.timings.map((timing) => timing[part]),
+            q,
+          ),
+          unit: "ms",
+          floor: { name, value: quantile(samples, q) },
+        });
+      }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -84,6 +105,62 @@ async function run(environments: readonly object[], directory: string): Promise<
   const argument = JSON.stringify([buildMessenger(), environments, JSON.stringify(config)]);
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", script, argument]);
   return JSON.parse(stdout);
+}
+
+/** Milliseconds of each call. */
+async function timed(calls: readonly (() => unknown)[]): Promise<number[]> {
+  const samples: number[] = [];
+  for (const call of calls) {
+    const from = process.hrtime.bigint();
+    await call();
+    samples.push(Number(process.hrtime.bigint() - from) / 1e6);
+  }
+  return samples;
+}
+
+function readPods(cluster: FakeCluster, pods: readonly string[]): Promise<number[]> {
+  const client = cluster.client();
+  return timed(pods.map((name) => () => client.get(kinds.Pod, { namespace: "default", name })));
+}
+
+/** One object for each family's block, made and changed at the least. */
+function writeTwice(cluster: FakeCluster): Promise<number[]> {
+  const client = cluster.client();
+  return timed(
+    Array.from({ length: count }, (_, i) => async () => {
+      const made = await client.create(kinds.Namespace, { metadata: { name: `bench-${i}` } });
+      await client.replace(kinds.Namespace, {
+        ...made,
+        metadata: { ...made.metadata, labels: { bench: "yes" } },
+      });
+    }),
+  );
+}
+
+async function roundTrips(directory: string): Promise<number[]> {
+  const path = join(directory, "echo.sock");
+  const server = createServer((socket) => socket.pipe(socket)).listen(path);
+  await once(server, "listening");
+  const samples = await timed(
+    Array.from({ length: count }, () => async () => {
+      const socket = connect(path);
+      socket.write("x");
+      await once(socket, "data");
+      socket.destroy();
+    }),
+  );
+  server.close();
+  return samples;
+}
+
+function askNftables(): number[] {
+  using netns = NetworkNamespace.create();
+  using socket = NftablesSocket.open({ netns });
+  return Array.from({ length: count }, () => {
+    const from = process.hrtime.bigint();
+    socket.generation();
+    return Number(process.hrtime.bigint() - from) / 1e6;
+  });
 }
 
 /** What the kernel alone needs for a pair between two namespaces: create it, set both ends up. Milliseconds. */
