@@ -7,6 +7,12 @@ import { messageOf } from "../error.ts";
 const shadowed = ["/etc", "/var", "/opt"] as const;
 
 /**
+ * Directories below these in which the lab's programs make their own. They are made anew in the upper layer: those of the host belong to its root, who
+ * may be nobody in our user namespace.
+ */
+const writable = ["/etc/cni/net.d", "/var/lib", "/opt/cni/bin"] as const;
+
+/**
  * Keeps the host's directories in reach under `originals`, for overlays made later. An overlay over an overlay over a
  * container's own overlay would be one more than the kernel stacks.
  */
@@ -39,6 +45,8 @@ export async function privateFilesystem(
     const work = join(scratch, `work${directory}`);
     await mkdir(upper, { recursive: true });
     await mkdir(work, { recursive: true });
+    for (const path of writable)
+      if (path.startsWith(`${directory}/`)) await mkdir(join(scratch, "upper", path), { recursive: true });
     await mount(
       "-t",
       "overlay",

@@ -14,6 +14,7 @@ import { favourSession } from "../session.ts";
 import { readTopology } from "../topology/topology.ts";
 import { claimStart } from "./claim.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
+import { requireRights } from "./rights.ts";
 import { type LabState, removeState, runningLab, saveState } from "./state.ts";
 
 export interface StartOptions {
@@ -33,6 +34,7 @@ export async function startLab(given: StartOptions): Promise<LabState> {
   const options = { ...given, topology: resolve(given.topology) };
   readTopology(options.topology);
   requirePrograms();
+  requireRights();
   await requireSpace();
   await using _claim = await claimStart();
   const present = await runningLab();

@@ -57,7 +57,7 @@ export class Trial {
   }
 
   run([program, ...args]: readonly string[]): SpawnSyncReturns<string> {
-    return spawnSync(program!, args, { encoding: "utf8", timeout: 180_000, env: this.environment });
+    return spawnSync(program!, args, { encoding: "utf8", timeout: 280_000, env: this.environment });
   }
 
   /** Starts it in a process group of its own, as a terminal does. Its words go to `words`. */
