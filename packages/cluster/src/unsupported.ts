@@ -31,11 +31,13 @@ export function findUnsupported(
   return [...overlays, ...encrypted];
 }
 
+/** Tells people what has no effect. */
 export interface UnsupportedReporter {
   /** Says what is new; what was said is said again only after it had been mended. */
   report(): Promise<void>;
 }
 
+/** Compares with what was said before; nothing is read but the view. */
 export function createUnsupportedReporter(options: {
   readonly client: Pick<ApiClient, "create">;
   readonly view: Pick<ClusterView, "list">;

@@ -14,6 +14,7 @@ export type Warner = (
   message: string,
 ) => Promise<void>;
 
+/** `now` dates the events. */
 export function createWarner(
   client: Pick<ApiClient, "create">,
   log: ClusterLog,
