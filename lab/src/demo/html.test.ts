@@ -73,6 +73,7 @@ describe("drawMigration", () => {
   it("shows the pause, the events and each probe's silence on one scale", () => {
     expect(drawMigration(observation, migration)).toMatchInlineSnapshot(`
       "node1 → node2: guest paused 60 ms (QEMU), whole migration 0.7 s
+      the ToR never forwarded both families to the target
       ms from resume          │-150      -100      -50       0         50        100       150       │
       guest paused            │··················████████████········································│
       events                  │                              ▲                                       │
