@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Dataplane } from "./dataplane.ts";
 import type { Rule, Ruleset, RulesetChange, Statement, TableChange } from "./ruleset/ruleset.ts";
 import { anyQuestion, ask } from "./testbed/agreement.ts";
 import { openWorld, type RandomWorld } from "./testbed/world.ts";
+
+/** Milliseconds; a busy machine is no failure. */
+vi.setConfig({ testTimeout: 240_000 });
 
 let world: RandomWorld;
 
@@ -66,7 +69,9 @@ describe.each([false, true])("with the agent ended meanwhile: %s", (ended) => {
           await world.restart(objects);
         } else if (commands.length > 0) {
           tamper();
-          await expect.poll(() => world.engine.health().repairs).toBeGreaterThan(repairs);
+          await expect
+            .poll(() => world.engine.health().repairs, { timeout: 30_000 })
+            .toBeGreaterThan(repairs);
           await world.engine.settled({ signal: AbortSignal.timeout(30_000) });
         }
       });

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createPolicyEngine, type PolicyEngine, type PolicySettings } from "./index.ts";
 import { createNftablesDataplane } from "./nftables.ts";
+import { address } from "./ruleset/value.ts";
 import { arrives, frameFrom, heard, Testbed, type TestWorkload } from "./testbed/testbed.ts";
 
 /** What broke elsewhere, each under the name it is known by. More of them stand in the other kernel tests. */
@@ -165,6 +166,21 @@ describe("outgoing address translation", () => {
       payload: { ...udp, sourcePort: 4001 },
     });
     expect(source(heard(a, testbed.uplink, fresh))).toEqual([Testbed.node4]);
+  });
+
+  test("hides and spares in IPv6 alike", async () => {
+    await start();
+    engine.objects.upsert("IPPool", {
+      metadata: { name: "pool6" },
+      spec: { cidr: "fd00:65::/64", natOutgoing: true },
+    });
+    await settled();
+    const sources = (to: TestWorkload) =>
+      heard(a, to, frameFrom(a, { source: a.ipv6, destination: to.ipv6, payload: udp }))
+        .filter((frame) => frame.readUInt16BE(12) === 0x86dd && frame[20] === 17)
+        .map((frame) => frame.toString("hex", 22, 38));
+    expect(sources(testbed.uplink)).toEqual([address(Testbed.node6)]);
+    expect(sources(b)).toEqual([address(a.ipv6)]);
   });
 
   test("leaves traffic between pools alone", async () => {

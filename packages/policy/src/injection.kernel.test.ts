@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { NetworkNamespace } from "@fairlead/netlink";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createPolicyEngine } from "./index.ts";
 import { readKernelTable } from "./nftables/kernel-state.ts";
 import { NftablesSocket } from "./nftables/socket.ts";
@@ -8,6 +8,9 @@ import { createNftablesDataplane } from "./nftables.ts";
 import { harmlessComment, harmlessName } from "./testbed/encoded.ts";
 import { hostileBatch } from "./testbed/fuzz.ts";
 import { victim } from "./testbed/hostile.ts";
+
+/** Milliseconds; a busy machine is no failure. */
+vi.setConfig({ testTimeout: 240_000 });
 
 const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 2 ** 31);
 

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPolicyEngine, type PolicyEngine, type PolicyKind } from "./index.ts";
 import { createNftablesDataplane } from "./nftables.ts";
 import type { Transport } from "./testbed/frame.ts";
 import { arrivesAtNode, HostWire } from "./testbed/host-wire.ts";
 import { arrives, frameFrom, Testbed, type TestWorkload } from "./testbed/testbed.ts";
+
+/** Milliseconds; a busy machine is no failure. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /**
  * CVE-2026-33726 (GHSA-hxv8-4j4r-cqgv) and GHSA-5r23-prx4-mqg3: elsewhere one combination of options skipped a kind of policy. So every

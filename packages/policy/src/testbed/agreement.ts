@@ -28,7 +28,7 @@ export async function ask(
   const objects = policies.map((policy, index) => [policy.kind, toObject(policy, index)] as const);
   for (const [kind, object] of objects) world.engine.objects.upsert(kind, object);
   try {
-    await world.engine.settled({ signal: AbortSignal.timeout(10_000) });
+    await world.engine.settled({ signal: AbortSignal.timeout(30_000) });
     const [problem] = world.engine.health().problems;
     if (problem !== undefined) throw new Error(`${problem.kind} ${problem.ref}: ${problem.message}`);
     await meanwhile(objects);

@@ -27,7 +27,7 @@ export interface Attempt {
  */
 export type Outcome = "answered" | "refused" | "dropped" | "passed" | "lost";
 
-const patience = 10_000;
+const patience = 20_000;
 const resendAfter = 300;
 const protocols = { tcp: 6, udp: 17, sctp } as const;
 const byte = Buffer.from("?");

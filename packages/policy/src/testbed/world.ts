@@ -81,6 +81,6 @@ async function startEngine(
   for (const [kind, object] of [...worldObjects, ...objects]) engine.objects.upsert(kind, object);
   for (const { endpoint } of workloads) engine.endpoints.upsert(endpoint);
   engine.synced();
-  await engine.settled({ signal: AbortSignal.timeout(10_000) });
+  await engine.settled({ signal: AbortSignal.timeout(30_000) });
   return engine;
 }

@@ -78,7 +78,7 @@ export class TruthWorld implements AsyncDisposable {
   }
 
   settled(): Promise<void> {
-    return this.engine.settled({ signal: AbortSignal.timeout(10_000) });
+    return this.engine.settled({ signal: AbortSignal.timeout(30_000) });
   }
 
   /** Asks everybody at once, in both families; those of `expected` are waited for. The answers in the order of the pairs. */
