@@ -1,14 +1,17 @@
-import ipaddr from "ipaddr.js";
 import type { Hex } from "./ruleset.ts";
+import { address } from "./value.ts";
 
-/** First and last address of a prefix, hex. */
-export function bounds(prefix: string): readonly [first: string, last: string] {
-  const [base, length] = ipaddr.parseCIDR(prefix);
-  const bytes = base.toByteArray();
-  const bits = bytes.length * 8;
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-  const host = (1n << BigInt(bits - length)) - 1n;
-  const show = (number: bigint) => number.toString(16).padStart(bytes.length * 2, "0");
+const notation = /^(.+)\/([0-9]{1,3})$/;
+
+/** First and last address of a prefix, hex. What comes here has been checked; what is no network all the same throws. */
+export function bounds(prefix: string): readonly [first: Hex, last: Hex] {
+  const [, text = "", length] = notation.exec(prefix) ?? [];
+  const base = address(text);
+  const hostBits = base.length * 4 - Number(length);
+  if (!(hostBits >= 0)) throw new RangeError(`${prefix} is no network`);
+  const value = BigInt(`0x${base}`);
+  const host = (1n << BigInt(hostBits)) - 1n;
+  const show = (number: bigint) => number.toString(16).padStart(base.length, "0");
   return [show(value & ~host), show(value | host)];
 }
 
