@@ -102,7 +102,10 @@ describe("what is missing or taken", () => {
   it("two starts at once: one is told who else is at it, and the other's lab runs", async () => {
     const first = trial.start(...up());
     await until("the claim", () => existsSync(join(trial.out, "starting.json")));
+    // It keeps its claim until it is let go on.
+    process.kill(first.pid!, "SIGSTOP");
     const second = trial.lab(...up());
+    process.kill(first.pid!, "SIGCONT");
     expect(second.stderr).toBe(
       `lab: a lab is being started here (process ${first.pid}); wait for it, or set FAIRLEAD_LAB_OUT to another directory\n`,
     );
