@@ -34,7 +34,10 @@ describe("the examples in our documents", () => {
     const project = join(root, "e2e", "out", `examples-${process.pid}.json`);
     writeFileSync(project, JSON.stringify(description));
     try {
-      execFileSync("tsc", ["-p", project], { cwd: root, encoding: "utf8" });
+      execFileSync(join(root, "node_modules", ".bin", "tsc"), ["-p", project], {
+        cwd: root,
+        encoding: "utf8",
+      });
     } catch (error) {
       expect.fail((error as { stdout: string }).stdout);
     } finally {
