@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -29,4 +29,61 @@ test("a program of the control plane leaves the processors to the others", () =>
     ["apiserver", 10],
     ["node1/bird", own],
   ]);
+});
+
+const one = () => supervisor.status()[0];
+const run = (script: string, more: object = {}) =>
+  supervisor.add({ name: "one", argv: ["sh", "-c", script], ...more });
+
+test("a program that ends is started again, and what it printed is kept", async () => {
+  run("echo here; exit 3");
+  await expect.poll(() => one()?.restarts).toBeGreaterThan(1);
+  expect(one()?.lastExit).toBe("status 3");
+  await expect.poll(() => readFileSync(one()?.log ?? "", "utf8")).toMatch(/^here\nhere\n/);
+});
+
+test("a killed program is started again under another process ID", async () => {
+  run("exec sleep 60");
+  const pid = supervisor.kill("one", "SIGKILL");
+  await expect.poll(() => one()?.state === "running" && one()?.pid !== pid).toBe(true);
+  expect(one()).toMatchObject({ restarts: 1, lastExit: "SIGKILL" });
+});
+
+test("a stopped program stays stopped until it is started again", async () => {
+  run("exec sleep 60");
+  supervisor.stop("one");
+  await expect.poll(() => one()?.pid).toBeUndefined();
+  expect(one()).toMatchObject({ state: "stopped", restarts: 0, lastExit: "SIGTERM" });
+  expect(() => supervisor.kill("one", "SIGTERM")).toThrow("one does not run (stopped)");
+  supervisor.restart("one");
+  expect(one()?.state).toBe("running");
+});
+
+test("a program that is to start again while it stops does", async () => {
+  run("exec sleep 60");
+  const pid = one()?.pid;
+  supervisor.stop("one");
+  supervisor.restart("one");
+  await expect.poll(() => one()?.state === "running" && one()?.pid !== pid).toBe(true);
+});
+
+test("a program waits for the file it needs", async () => {
+  const file = join(logDirectory, "socket");
+  run("exec sleep 60", { after: file });
+  expect(one()).toMatchObject({ state: "waiting", restarts: 0 });
+  writeFileSync(file, "");
+  await expect.poll(() => one()?.state).toBe("running");
+});
+
+test("a program that is not part of this build is absent; one that cannot be started says why", async () => {
+  run("exec sleep 60", { program: join(logDirectory, "missing") });
+  supervisor.add({ name: "two", argv: [join(logDirectory, "missing")] });
+  expect(one()).toMatchObject({ state: "absent", restarts: 0 });
+  await expect.poll(() => supervisor.status()[1]?.lastExit).toContain("ENOENT");
+});
+
+test("names are unique, and an unknown one is answered with those there are", () => {
+  run("exec sleep 60");
+  expect(() => run("exec sleep 60")).toThrow("there is a process one already");
+  expect(() => supervisor.restart("zwei")).toThrow("there is no process zwei; there are: one");
 });

@@ -98,8 +98,11 @@ export class Supervisor {
   restart(name: string): void {
     const entry = this.#find(name);
     entry.delay = 0;
-    if (entry.child) entry.child.kill("SIGTERM");
-    else this.#start(entry);
+    if (entry.child) {
+      // It may be on its way to a stop.
+      entry.state = "running";
+      entry.child.kill("SIGTERM");
+    } else this.#start(entry);
   }
 
   /** Ends a process and leaves it ended until `restart`. */
