@@ -8,7 +8,8 @@ import { expect, test } from "vitest";
 import { faultsAnnotation } from "../faults.ts";
 import { at, migrationFixture, podFixture, runningVmi } from "../vmi-fixture.ts";
 import type { Decision } from "./decision.ts";
-import { decideMigration, goTime, type MigrationInput } from "./migration.ts";
+import { decideMigration, goTime } from "./migration.ts";
+import type { MigrationInput } from "./migration-input.ts";
 
 function input(
   migration: VirtualMachineInstanceMigration,
