@@ -32,6 +32,12 @@ export interface MigrateOptions {
 
 const unlimited = 2 ** 62;
 
+/**
+ * How long a pause QEMU may plan for, in milliseconds. Its own default comes last: a sender of TCP towards a guest that
+ * stands still for longer than its congestion window lasts waits for its retransmission timer, whatever the network does.
+ */
+const downtimeLimits = { first: 30, second: 300, secondAfterMs: 3_000 } as const;
+
 interface QueryMigrate {
   readonly status: string;
   readonly downtime?: number;
@@ -53,12 +59,18 @@ export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<
     events: true,
     "pause-before-switchover": options.beforeSwitchover !== undefined,
   });
-  await qmp.execute("migrate-set-parameters", { "max-bandwidth": options.bandwidth || unlimited });
+  await qmp.execute("migrate-set-parameters", {
+    "max-bandwidth": options.bandwidth || unlimited,
+    "downtime-limit": downtimeLimits.first,
+  });
   let stoppedAt: bigint | undefined;
   const unsubscribe = qmp.subscribe((event) => {
     if (event.event === "STOP") stoppedAt = event.at;
   });
   const ends = new AbortController();
+  const concede = setTimeout(() => {
+    qmp.execute("migrate-set-parameters", { "downtime-limit": downtimeLimits.second }).catch(() => {});
+  }, downtimeLimits.secondAfterMs);
   const cancel = () => void qmp.execute("migrate_cancel").catch(() => {});
   try {
     const switching = new Promise<boolean>((resolve) => {
@@ -98,6 +110,7 @@ export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<
     if (!qmp.ended.aborted) await resumeIfStopped(qmp);
     throw error;
   } finally {
+    clearTimeout(concede);
     unsubscribe();
     options.signal.removeEventListener("abort", cancel);
   }
