@@ -46,6 +46,8 @@ export function watch(
   }
 
   const send = (data: Buffer | string): void => {
+    // A client that reads slowly keeps a watch that has ended open.
+    if (response.writableEnded) return;
     response.write(data);
     if (response.writableLength > maxBacklog) response.destroy();
   };
