@@ -10,7 +10,7 @@ test.runIf(existsSync("/proc/self/autogroup"))("a favoured session leaves ours a
   try {
     const favoured = favourSession(child.pid!);
     const theirs = readFileSync(`/proc/${child.pid}/autogroup`, "utf8");
-    expect(theirs.endsWith("nice -10\n")).toBe(favoured);
+    expect(theirs.endsWith("nice -15\n")).toBe(favoured);
     expect(readFileSync("/proc/self/autogroup", "utf8")).toBe(ours);
   } finally {
     child.kill();

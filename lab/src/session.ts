@@ -9,7 +9,7 @@ import { writeFileSync } from "node:fs";
  */
 export function favourSession(leader: number): boolean {
   try {
-    writeFileSync(`/proc/${leader}/autogroup`, "-10");
+    writeFileSync(`/proc/${leader}/autogroup`, "-15");
     return true;
   } catch {
     return false;

@@ -31,7 +31,7 @@ export const virtualMachine = (name: string) => ({
       spec: {
         domain: {
           devices: { interfaces: [{ name: "default", bridge: {} }] },
-          resources: { requests: { memory: "128Mi" } },
+          resources: { requests: { memory: "96Mi" } },
         },
         networks: [{ name: "default", pod: {} }],
       },

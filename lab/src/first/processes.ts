@@ -12,9 +12,9 @@ function program(path: string, ...args: string[]): Pick<ProcessSpec, "argv" | "p
 
 /**
  * In a real cluster the control plane has processors of its own; here it must not take them from the guest, from routing
- * and from the agents while these carry a migration. Inherited by what a program starts.
+ * and from the agents while these carry a migration. The same holds for what stands beside them on a worker.
  */
-const elsewhere = { niceness: 10 } as const;
+const background = { isBackground: true } as const;
 
 /** The file that holds the kubeconfig of a service account. */
 export function kubeconfigOf(account: string): string {
@@ -25,7 +25,7 @@ export function apiServer(topology: Topology): ProcessSpec {
   const address = `${topology.management.ipv4.gateway}:6443`;
   return {
     name: "apiserver",
-    ...elsewhere,
+    ...background,
     ...program("lab/src/apiserver/main.ts", "--bind", address, "--dir", inside.cluster),
   };
 }
@@ -36,19 +36,19 @@ export function controlPlane(): ProcessSpec[] {
     {
       // Garbage collection, namespaces, scheduling: what kube-controller-manager and kube-scheduler do, with their rights.
       name: "controllers",
-      ...elsewhere,
+      ...background,
       ...program("lab/src/controllers/main.ts", "--kubeconfig", inside.adminKubeconfig),
       after: inside.adminKubeconfig,
     },
     {
       name: "virt-controller",
-      ...elsewhere,
+      ...background,
       ...program("lab/src/kubevirt/controller-main.ts", "--kubeconfig", kubeconfigOf("virt-controller")),
       after: kubeconfigOf("virt-controller"),
     },
     {
       name: "fairlead-cluster",
-      ...elsewhere,
+      ...background,
       ...program("packages/cluster/src/main.ts", "--kubeconfig", kubeconfigOf("fairlead-cluster")),
       after: kubeconfigOf("fairlead-cluster"),
     },
@@ -97,11 +97,13 @@ export function workers(topology: Topology): ProcessSpec[] {
         },
         {
           name: "kubelet",
+          ...background,
           ...program("lab/src/kubelet/main.ts", "--node-name", node, ...kubeconfig(`kubelet-${node}`)),
           after: kubeconfigOf(`kubelet-${node}`),
         },
         {
           name: "virt-handler",
+          ...background,
           ...program("lab/src/kubevirt/handler-main.ts", "--node", node, ...kubeconfig("virt-handler")),
           after: kubeconfigOf("virt-handler"),
         },

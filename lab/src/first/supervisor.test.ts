@@ -22,7 +22,7 @@ afterEach(async () => {
 
 test("a program of the control plane leaves the processors to the others", () => {
   const own = getPriority();
-  supervisor.add({ name: "apiserver", argv: ["sleep", "60"], niceness: 10 });
+  supervisor.add({ name: "apiserver", argv: ["sleep", "60"], isBackground: true });
   supervisor.add({ name: "node1/bird", node: "node1", argv: ["sleep", "60"] });
   const priorities = supervisor.status().map(({ name, pid }) => [name, getPriority(pid)]);
   expect(priorities).toEqual([

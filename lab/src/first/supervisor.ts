@@ -13,8 +13,8 @@ export interface ProcessSpec {
   readonly node?: string;
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Niceness, 0 unless told otherwise. */
-  readonly niceness?: number;
+  /** Runs when the others leave it a processor. */
+  readonly isBackground?: boolean;
   /** Path as seen by the supervisor; the program starts when this file exists. */
   readonly after?: string;
   /** Path as seen by the supervisor; without this file the program is not part of this build and is not started. */
@@ -146,8 +146,10 @@ export class Supervisor {
     const child = spawn(program!, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...spec.env },
+      // Where the kernel shares processors between sessions, ours has precedence and its own session has not.
+      detached: spec.isBackground ?? false,
     });
-    if (child.pid !== undefined && spec.niceness !== undefined) setNiceness(child.pid, spec.niceness);
+    if (child.pid !== undefined && spec.isBackground) setNiceness(child.pid, backgroundNiceness);
     entry.child = child;
     entry.state = "running";
     entry.startedAt = performance.now();
@@ -178,6 +180,9 @@ export class Supervisor {
     entry.delay = Math.min(backOff.longest, Math.max(backOff.first, entry.delay * 2));
   }
 }
+
+/** Where all sessions are one to the kernel. */
+const backgroundNiceness = 10;
 
 /** The program may have ended already. */
 function setNiceness(pid: number, niceness: number): void {

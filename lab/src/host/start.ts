@@ -83,7 +83,7 @@ export async function startLab(given: StartOptions): Promise<LabState> {
     },
   );
   closeSync(log);
-  // Routing and the agents share this session; what stands for other machines' control plane is nice within it.
+  // Routing and the agents share this session; what stands for other machines' control plane has its own.
   if (wrapper.pid !== undefined) favourSession(wrapper.pid);
   try {
     return await untilReady(wrapper, options, rootless);
