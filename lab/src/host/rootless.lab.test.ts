@@ -49,13 +49,17 @@ beforeEach(() => {
 });
 afterEach(() => trial.end());
 
+const unreadable = "an ordinary user may not read this checkout";
+const mayRead = () => trial.run([...asUser, "test", "-r", labCommand()[1]!]).status === 0;
+
 /** Runs the command line as the user, after root has prepared what only this command sees. */
 function lab(preparation: string, ...args: string[]) {
   const shell = `${preparation} && exec "$@"`;
   return trial.run(["unshare", "--mount", "sh", "-c", shell, "sh", ...asUser, ...labCommand(...args)]);
 }
 
-it("without /dev/net/tun says who has to do what, and changes nothing", () => {
+it("without /dev/net/tun says who has to do what, and changes nothing", ({ skip }) => {
+  if (!mayRead()) skip(unreadable);
   const { status, stdout, stderr } = lab(closedTun, "up");
   expect([status, stdout]).toEqual([1, ""]);
   expect(stderr).toMatch(
@@ -65,8 +69,7 @@ it("without /dev/net/tun says who has to do what, and changes nothing", () => {
 });
 
 it("a VM runs in it, and nothing remains", async ({ skip }) => {
-  const may = trial.run([...asUser, "test", "-r", labCommand()[1]!]);
-  if (may.status !== 0) skip("an ordinary user may not read this checkout");
+  if (!mayRead()) skip(unreadable);
   const topology = join(trial.out, "one-worker.clab.yml");
   writeFileSync(topology, oneWorker);
   const started = lab(openTun, "up", "--json", "--topology", topology);

@@ -31,7 +31,14 @@ const remove = (machine: Machine, route: string) => {
 const routesTo = (machine: Machine, route: string) => machine.ip("route", "show", "exact", route);
 const torGoesTo = (address: string, via: string) =>
   eventually(
-    () => tor.ip("route", "get", address),
+    () => {
+      try {
+        return tor.ip("route", "get", address);
+      } catch (error) {
+        // As long as nothing has come to the router, it has no route at all.
+        return String(error);
+      }
+    },
     (text) => text.includes(`via ${via} `),
   );
 const established = (machine: Machine) =>
