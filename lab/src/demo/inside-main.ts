@@ -15,7 +15,7 @@ const tell = (step: string) =>
 
 const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
 try {
-  const { report, observations } = await runScenario(client, readVersions(), tell);
+  const { report, observations } = await runScenario(client, await readVersions(), tell);
   writeFiles(outDirectory, {
     "report.json": `${JSON.stringify(report, null, 2)}\n`,
     "report.html": renderHtml(report, observations),

@@ -30,6 +30,7 @@ export const virtualMachine = (name: string) => ({
       metadata: { annotations: { "kubevirt.io/allow-pod-bridge-network-live-migration": "" } },
       spec: {
         domain: {
+          cpu: { cores: 2 },
           devices: { interfaces: [{ name: "default", bridge: {} }] },
           resources: { requests: { memory: "96Mi" } },
         },

@@ -15,7 +15,11 @@ export interface GuestImage {
   readonly initramfs: string;
 }
 
-/** In this order each module finds what it depends on. Everything else the guest needs is built into the kernel. */
+/**
+ * In this order each module finds what it depends on; parameters follow a name. Everything else the guest needs is built
+ * into the kernel. virtio_net looks after one frame at a time: it sends the answers its XDP program gave only at the end of
+ * a round, and would let them wait until the kernel has dealt with all other frames of that round.
+ */
 const modules = [
   "drivers/virtio/virtio_ring",
   "drivers/virtio/virtio",
@@ -24,7 +28,7 @@ const modules = [
   "drivers/virtio/virtio_pci",
   "net/core/failover",
   "drivers/net/net_failover",
-  "drivers/net/virtio_net",
+  "drivers/net/virtio_net napi_weight=1",
   "drivers/firmware/qemu_fw_cfg",
   "drivers/input/evdev",
   "drivers/acpi/button",
@@ -61,7 +65,8 @@ export async function guestImage(options: { cache: string; signal?: AbortSignal 
 }
 
 function contents(kernel: GuestKernel, services: Uint8Array): ArchiveEntry[] {
-  const name = (module: string) => module.slice(module.lastIndexOf("/") + 1);
+  const pathOf = (module: string) => module.split(" ")[0]!;
+  const baseOf = (module: string) => module.slice(module.lastIndexOf("/") + 1);
   return [
     ...["bin", "sbin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "tmp"].map(directory),
     characterDevice("dev/console", 5, 1),
@@ -71,10 +76,12 @@ function contents(kernel: GuestKernel, services: Uint8Array): ArchiveEntry[] {
     file("init", readFileSync(join(sources, "init.sh")), 0o755),
     file("etc/dhcp.sh", readFileSync(join(sources, "dhcp.sh")), 0o755),
     file("etc/acpi/PWRF/00000080", readFileSync(join(sources, "power-button.sh")), 0o755),
-    file("etc/modules", Buffer.from(`${modules.map(name).join("\n")}\n`)),
-    ...modules.map((module) =>
-      file(`lib/modules/${name(module)}.ko`, readFileSync(join(kernel.modules, `${module}.ko`))),
-    ),
+    file("etc/modules", Buffer.from(`${modules.map(baseOf).join("\n")}\n`)),
+    ...modules
+      .map(pathOf)
+      .map((path) =>
+        file(`lib/modules/${baseOf(path)}.ko`, readFileSync(join(kernel.modules, `${path}.ko`))),
+      ),
   ];
 }
 

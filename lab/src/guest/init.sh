@@ -6,7 +6,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 dmesg -n 1
-for module in $(cat /etc/modules); do insmod "/lib/modules/$module.ko"; done
+while read -r module parameters; do insmod "/lib/modules/$module.ko" $parameters; done </etc/modules
 
 sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
 ip link set lo up

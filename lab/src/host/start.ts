@@ -115,9 +115,9 @@ async function endEverything(wrapper: Wrapper): Promise<void> {
   await gone;
 }
 
-/** Here and not inside, where there is no network to fetch a kernel from. */
+/** Here and not inside, where there is no network to fetch a kernel and QEMU from. */
 async function makeGuest({ onProgress, signal }: StartOptions): Promise<void> {
-  const step = "guest's kernel and initramfs";
+  const step = "QEMU and its guest";
   const began = performance.now();
   onProgress?.({ event: "started", step });
   try {

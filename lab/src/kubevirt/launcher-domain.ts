@@ -1,11 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { GuestImage } from "../guest/index.ts";
 import {
-  type Acceleration,
   type Domain,
   type Machine,
   migrate,
   monotonicNow,
+  type PreparedGuest,
   receive,
   startMachine,
 } from "../qemu/index.ts";
@@ -30,8 +29,7 @@ export interface LauncherOptions {
   readonly directory: string;
   readonly hostname: string;
   readonly dns: readonly string[];
-  readonly image: GuestImage;
-  readonly acceleration: Acceleration;
+  readonly guest: PreparedGuest;
   readonly journal: Journal;
   /** Called after every change. */
   readonly onStatus: (status: LauncherStatus) => void;
@@ -251,11 +249,10 @@ export class LauncherDomain implements LauncherMethods {
   }
 
   async #run(domain: Domain, incoming: boolean): Promise<void> {
-    const { image, acceleration, directory } = this.#options;
+    const { guest, directory } = this.#options;
     const machine = await startMachine({
+      ...guest,
       domain,
-      image,
-      acceleration,
       directory,
       tap: binding.tap,
       incoming,

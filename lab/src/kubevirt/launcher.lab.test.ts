@@ -56,6 +56,7 @@ test("a guest keeps its addresses and every connection while it moves to another
       uuid: "6a4f0f4e-0000-4000-8000-000000000001",
       mac: source.network.mac,
       memoryMiB: 128,
+      cpus: 2,
       mtu: source.network.mtu,
       ipv6: { address: guestAddresses.ipv6, gateway: "fe80::1" },
     },

@@ -31,7 +31,7 @@ const directory = launcherDirectory(root, required("POD_UID"));
 mkdirSync(directory, { recursive: true });
 rmSync(launcherSocket(directory), { force: true });
 
-const { image, acceleration } = await prepareGuest({ cache: process.env.FAIRLEAD_LAB_CACHE ?? defaultCache });
+const guest = await prepareGuest({ cache: process.env.FAIRLEAD_LAB_CACHE ?? defaultCache });
 
 let finish: (code: number) => void = () => {};
 const finished = new Promise<number>((resolve) => {
@@ -41,8 +41,7 @@ const domain = new LauncherDomain({
   directory,
   hostname: required("VMI_HOSTNAME"),
   dns: nameServers(),
-  image,
-  acceleration,
+  guest,
   journal: openJournal(`${root}/events.jsonl`, {
     vmi: required("VMI_NAME"),
     node: process.env.FAIRLEAD_LAB_NODE ?? hostname(),

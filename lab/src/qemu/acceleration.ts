@@ -16,13 +16,14 @@ const bootDeadline = 8_000;
 export async function probeAcceleration(options: {
   cache: string;
   image: GuestImage;
+  program: string;
 }): Promise<Acceleration> {
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const answer = join(options.cache, `acceleration-${boot}`);
   try {
     return readFileSync(answer, "utf8") === "kvm" ? "kvm" : "tcg";
   } catch {
-    const acceleration = kvmIsOffered() && (await boots(options.image)) ? "kvm" : "tcg";
+    const acceleration = kvmIsOffered() && (await boots(options.program, options.image)) ? "kvm" : "tcg";
     mkdirSync(options.cache, { recursive: true });
     writeFileSync(answer, acceleration);
     return acceleration;
@@ -38,11 +39,11 @@ function kvmIsOffered(): boolean {
   }
 }
 
-async function boots(image: GuestImage): Promise<boolean> {
+async function boots(program: string, image: GuestImage): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), "fairlead-kvm-"));
   const serial = join(directory, "serial");
   const argv = [
-    ...["--pdeathsig", "KILL", "--", "qemu-system-x86_64"],
+    ...["--pdeathsig", "KILL", "--", program],
     ...[
       "-no-user-config",
       "-nodefaults",

@@ -10,6 +10,8 @@ export interface Domain {
   readonly uuid: string;
   readonly mac: string;
   readonly memoryMiB: number;
+  /** Virtual processors. */
+  readonly cpus: number;
   /** Bytes; offered to the guest by virtio-net. */
   readonly mtu: number;
   /** What cloud-init would find as network data: KubeVirt's bridge binding has no DHCPv6 and no router advertisement. */
@@ -19,6 +21,8 @@ export interface Domain {
 export interface MachineOptions {
   readonly domain: Domain;
   readonly image: GuestImage;
+  /** QEMU's program: a path, or a name that is looked up. */
+  readonly program: string;
   readonly acceleration: Acceleration;
   /** Name of a tap interface that exists in the network namespace QEMU runs in. */
   readonly tap: string;
@@ -33,7 +37,7 @@ export interface MachineOptions {
 export const qmpSocket = (directory: string): string => `${directory}/qmp.sock`;
 export const consoleSocket = (directory: string): string => `${directory}/console.sock`;
 
-/** The argument vector of `qemu-system-x86_64`. */
+/** QEMU's arguments. */
 export function machineArguments(options: MachineOptions): string[] {
   const { domain, image, directory } = options;
   const accelerator = options.acceleration === "kvm" ? "kvm" : "tcg,tb-size=32";
@@ -42,7 +46,7 @@ export function machineArguments(options: MachineOptions): string[] {
     ...["-no-user-config", "-nodefaults", "-display", "none"],
     ...["-machine", "q35", "-accel", accelerator, "-cpu", options.acceleration === "kvm" ? "host" : "max"],
     ...memoryArguments(domain.memoryMiB, options.lockMemory ?? false),
-    ...["-smp", "1"],
+    ...["-smp", String(domain.cpus)],
     ...["-kernel", image.kernel, "-initrd", image.initramfs],
     ...["-append", kernelCommandLine],
     ...["-netdev", `tap,id=net0,ifname=${options.tap},script=no,downscript=no`],

@@ -16,5 +16,6 @@ export {
   migrate,
   receive,
 } from "./migration.ts";
-export { defaultCache, prepareGuest } from "./prepare.ts";
+export { defaultCache, type PreparedGuest, prepareGuest } from "./prepare.ts";
+export { findQemu } from "./program.ts";
 export { QmpClient, type QmpEvent } from "./qmp.ts";

@@ -40,7 +40,7 @@ export async function startMachine(options: MachineOptions & { netns?: string })
   const argv = [
     ...["setpriv", "--pdeathsig", "KILL", "--"],
     ...(options.netns ? ["nsenter", `--net=${options.netns}`, "--"] : []),
-    "qemu-system-x86_64",
+    options.program,
     ...machineArguments({ lockMemory: mayLockMemory(), ...options }),
   ];
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });

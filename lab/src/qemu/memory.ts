@@ -27,21 +27,12 @@ export function mayLockMemory(rights: MemoryRights = readRights()): boolean {
  * arrives and while the guest takes its first steps: 200 ms of pause instead of 5 where a hypervisor below has to find
  * the pages first.
  *
- * The size is 8 KiB less than asked for, and thereby no multiple of 256 KiB. Before version 9.0 QEMU's emulation forgets
- * writes of a guest that is being copied when all of its memory can be scanned in words of 64 pages (upstream commit
- * 03bfc2188f06): the target then resumes with a few stale pages and its kernel dies sooner or later. A size that does not
- * end on such a word takes the other path, which is right. `migration.lab.test.ts` compares the memories.
- *
  * @param mebibytes as asked for by the VM
  * @param isLockable whether {@link mayLockMemory}; without it only the guest's memory is there from the beginning, not
  *   QEMU's own
  */
 export function memoryArguments(mebibytes: number, isLockable: boolean): string[] {
-  return [
-    "-m",
-    `${mebibytes * 1024 - 8}K`,
-    ...(isLockable ? ["-overcommit", "mem-lock=on"] : ["-mem-prealloc"]),
-  ];
+  return ["-m", `${mebibytes}M`, ...(isLockable ? ["-overcommit", "mem-lock=on"] : ["-mem-prealloc"])];
 }
 
 function readRights(): MemoryRights {

@@ -15,6 +15,7 @@ const domain: Domain = {
   uuid: "6a4f0f4e-0000-4000-8000-000000000002",
   mac: "02:00:00:00:00:02",
   memoryMiB: 128,
+  cpus: 2,
   mtu: 1500,
   ipv6: { address: guestAddress, gateway: "fe80::1" },
 };
@@ -69,9 +70,9 @@ test("the target has every byte the source had when it stopped", async () => {
 });
 
 async function start(name: string, tap: string, incoming = false): Promise<Machine> {
-  const { image, acceleration } = await prepareGuest();
   const machine = await startMachine({
-    ...{ domain, image, acceleration, tap, netns, incoming },
+    ...(await prepareGuest()),
+    ...{ domain, tap, netns, incoming },
     directory: join(directory, name),
   });
   machines.push(machine);

@@ -19,6 +19,7 @@ export function domainOf(vmi: VirtualMachineInstance, network: PodNetwork): Doma
     uuid: firmwareUuid(name),
     mac: podInterface(vmi)?.macAddress ?? network.mac,
     memoryMiB: memoryOf(vmi),
+    cpus: processorsOf(vmi),
     mtu: network.mtu,
     ...(address && gateway !== undefined && { ipv6: { address, gateway } }),
   };
@@ -38,6 +39,14 @@ function memoryOf(vmi: VirtualMachineInstance): number {
   };
   const quantity = memory?.guest ?? resources?.requests?.memory;
   return quantity === undefined ? defaultMemoryMiB : Math.max(1, Math.round(bytesOf(quantity) / 2 ** 20));
+}
+
+/** KubeVirt's topology: all that is not given is one. */
+function processorsOf(vmi: VirtualMachineInstance): number {
+  const { cpu = {} } = (vmi.spec.domain ?? {}) as {
+    cpu?: { sockets?: number; cores?: number; threads?: number };
+  };
+  return (cpu.sockets ?? 1) * (cpu.cores ?? 1) * (cpu.threads ?? 1);
 }
 
 const units: Readonly<Record<string, number>> = {

@@ -20,7 +20,14 @@ const network: PodNetwork = {
   ipv6: ["fd77::5/128"],
   routes: [],
 };
-const domain = { name: "default_vm", uuid: "u", mac: "02:00:00:00:00:01", memoryMiB: 128, mtu: 1500 };
+const domain = {
+  name: "default_vm",
+  uuid: "u",
+  mac: "02:00:00:00:00:01",
+  memoryMiB: 128,
+  cpus: 1,
+  mtu: 1500,
+};
 const state: MigrationState = {
   migrationUid: "m",
   sourceNode: "node-a",
