@@ -1,15 +1,22 @@
 import { writeFileSync } from "node:fs";
 
 /**
- * Gives a session precedence over the rest of the machine: a guest or a probe that waits for a processor shows the machine,
- * not the network. Where the kernel shares processors between sessions first, niceness counts only within one; sched(7).
+ * Niceness of a session among sessions. On real nodes each of these finds a processor; on one machine routing and the agents
+ * come first, then whoever measures and the guests, and what stands for other machines gets what they leave: a guest or a
+ * probe that waits for a processor shows the machine, not the network.
+ */
+const niceness = { agents: -20, probe: -15, container: -15, background: 10 } as const;
+
+/**
+ * Gives a session its place among the sessions of the machine. Where the kernel shares processors between sessions first,
+ * niceness counts only within one; sched(7).
  *
- * @param leader process ID of a session's leader, such as a child just spawned with `detached`
+ * @param member process ID of any process of the session, such as a child just spawned with `detached`, or `self`
  * @returns whether it took effect: a kernel without autogroups, or a user without CAP_SYS_NICE, leaves the session as it is
  */
-export function favourSession(leader: number): boolean {
+export function rankSession(member: number | "self", rank: keyof typeof niceness): boolean {
   try {
-    writeFileSync(`/proc/${leader}/autogroup`, "-15");
+    writeFileSync(`/proc/${member}/autogroup`, String(niceness[rank]));
     return true;
   } catch {
     return false;

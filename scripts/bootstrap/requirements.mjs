@@ -27,6 +27,7 @@ export const systemRequirements = [
   { program: "xz", package: "xz-utils", needs: "lab" },
   { program: "kubectl", package: "kubernetes-client", needs: "lab" },
   { program: "curl", package: "curl", needs: "lab" },
+  { program: "socat", package: "socat", needs: "lab" },
 ];
 
 const machine = { x64: { arch: "x86_64", qemu: "x86_64" }, arm64: { arch: "aarch64", qemu: "aarch64" } };

@@ -6,7 +6,7 @@ import { ask } from "../control/client.ts";
 import type { NodeStatus } from "../control/protocol.ts";
 import { LabError } from "../error.ts";
 import { inside } from "../first/paths.ts";
-import { favourSession } from "../session.ts";
+import { rankSession } from "../session.ts";
 
 /** All machines of the running lab. */
 export async function listMachines(): Promise<readonly NodeStatus[]> {
@@ -30,7 +30,7 @@ export function spawnOn(machine: NodeStatus, argv: readonly string[]): ChildProc
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
   });
-  if (child.pid !== undefined) favourSession(child.pid);
+  if (child.pid !== undefined) rankSession(child.pid, "probe");
   return child;
 }
 

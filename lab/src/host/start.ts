@@ -10,7 +10,7 @@ import { compileCache, logDirectory, outDirectory, workspace } from "../first/pa
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
 import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
-import { favourSession } from "../session.ts";
+import { rankSession } from "../session.ts";
 import { readTopology } from "../topology/topology.ts";
 import { claimStart } from "./claim.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
@@ -84,7 +84,7 @@ export async function startLab(given: StartOptions): Promise<LabState> {
   );
   closeSync(log);
   // Routing and the agents share this session; what stands for other machines' control plane has its own.
-  if (wrapper.pid !== undefined) favourSession(wrapper.pid);
+  if (wrapper.pid !== undefined) rankSession(wrapper.pid, "agents");
   try {
     return await untilReady(wrapper, options, rootless);
   } catch (error) {

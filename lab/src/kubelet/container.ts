@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
-import { favourSession } from "../session.ts";
+import { rankSession } from "../session.ts";
 
 export interface ContainerStart {
   readonly argv: readonly string[];
@@ -36,7 +36,7 @@ export function startContainer(
     child.unref();
     const startTime = child.pid === undefined ? undefined : startTimeOf(child.pid);
     if (child.pid === undefined || startTime === undefined) throw new Error(`cannot run ${program}`);
-    favourSession(child.pid);
+    rankSession(child.pid, "container");
     return { pid: child.pid, startTime };
   } finally {
     closeSync(log);

@@ -1,5 +1,6 @@
 import type { TargetSockets } from "../launcher-protocol.ts";
-import { type Forwarder, forward, forwardFromPort, memoryPort } from "./proxy.ts";
+import { type Forwarder, forward } from "./proxy.ts";
+import { memoryPort, relay, relayFromFreePort } from "./relay.ts";
 
 /** What the target announces: a TCP port and what is behind it, 0 for libvirt's control connection. */
 export type MigrationPorts = Record<string, number>;
@@ -16,7 +17,7 @@ export class MigrationProxies {
     await this.close(uid);
     const control = await forward({ host: address, port: 0 }, { path: sockets.control });
     this.#open.set(uid, [control]);
-    const memory = await forwardFromPort(address, memoryPort, { path: sockets.memory });
+    const memory = await relayFromFreePort(address, { path: sockets.memory });
     this.#open.set(uid, [control, memory]);
     return { [control.port]: 0, [memory.port]: memoryPort };
   }
@@ -28,7 +29,7 @@ export class MigrationProxies {
     const sockets = { control: `${directory}/source.sock`, memory: `${directory}/49152-source.sock` };
     const control = await forward({ path: sockets.control }, { host: address, port: portFor(0) });
     this.#open.set(uid, [control]);
-    const memory = await forward({ path: sockets.memory }, { host: address, port: portFor(memoryPort) });
+    const memory = await relay({ path: sockets.memory }, { host: address, port: portFor(memoryPort) });
     this.#open.set(uid, [control, memory]);
     return sockets;
   }

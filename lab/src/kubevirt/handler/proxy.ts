@@ -42,18 +42,3 @@ export async function forward(from: Endpoint, to: Endpoint): Promise<Forwarder> 
     },
   };
 }
-
-/** The port of QEMU's memory stream between nodes. A second migration to the same node takes the next free one. */
-export const memoryPort = 49152;
-
-/** Forwards from the first free TCP port at or after `port`; 49153 is left to block migration. */
-export async function forwardFromPort(host: string, port: number, to: Endpoint): Promise<Forwarder> {
-  for (let candidate = port; candidate < port + 64; candidate += candidate === port ? 2 : 1) {
-    try {
-      return await forward({ host, port: candidate }, to);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    }
-  }
-  throw new Error(`no free port from ${port} on ${host}`);
-}
