@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ApiClient, ApiError, kinds } from "@fairlead/api";
+import { type ApiClient, getIfPresent, kinds } from "@fairlead/api";
 import type { NodeStatus } from "../control/protocol.ts";
 import type { ProbePlan, Recording } from "../probe/recording.ts";
 import { pathOn, spawnOn, waitFor } from "./machines.ts";
@@ -94,13 +94,8 @@ export async function probeFromPod(
     async stop() {
       await client.delete(kinds.Pod, { namespace, name });
       await waitFor(`end of pod ${name}`, 60, async () => {
-        try {
-          await client.get(kinds.Pod, { namespace, name });
-          return undefined;
-        } catch (error) {
-          if (error instanceof ApiError && error.code === "NotFound") return true;
-          throw error;
-        }
+        const pod = await getIfPresent(client, kinds.Pod, { namespace, name });
+        return pod === undefined ? true : undefined;
       });
       return readRecordings(node, files.output);
     },

@@ -1,7 +1,7 @@
 /** One VM of the demo: what a user would write with kubectl, and nothing more. */
 import {
   type ApiClient,
-  ApiError,
+  getIfPresent,
   kinds,
   type Pod,
   type VirtualMachineInstanceMigration,
@@ -52,7 +52,7 @@ export async function waitUntilRunning(
   previousUid?: string,
 ): Promise<RunningVm> {
   return await waitFor(`VM ${name} running`, 90, async () => {
-    const vmi = await find(() => client.get(kinds.VirtualMachineInstance, { namespace, name }));
+    const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
     const node = vmi?.status?.nodeName;
     if (vmi?.status?.phase !== "Running" || !node || vmi.metadata.uid === previousUid) return undefined;
     const addresses = await addressesOn(client, vmi.metadata.uid ?? "", node);
@@ -83,9 +83,10 @@ export async function requestMigration(
 /** Waits until KubeVirt says how a migration ended; undefined when it was deleted. */
 export async function waitForEnd(client: ApiClient, { metadata }: Migration): Promise<Migration | undefined> {
   return await waitFor(`end of migration ${metadata.name}`, 120, async () => {
-    const migration = await find(() =>
-      client.get(kinds.VirtualMachineInstanceMigration, { namespace, name: metadata.name! }),
-    );
+    const migration = await getIfPresent(client, kinds.VirtualMachineInstanceMigration, {
+      namespace,
+      name: metadata.name!,
+    });
     const phase = migration?.status?.phase;
     return migration === undefined || phase === "Succeeded" || phase === "Failed" ? { migration } : undefined;
   }).then(({ migration }) => migration);
@@ -125,7 +126,7 @@ export async function restartVm(client: ApiClient, name: string): Promise<Runnin
   const before = await client.get(kinds.VirtualMachineInstance, { namespace, name });
   await setRunStrategy(client, name, "Halted");
   await waitFor(`VM ${name} stopped`, 90, async () => {
-    const vmi = await find(() => client.get(kinds.VirtualMachineInstance, { namespace, name }));
+    const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
     return vmi === undefined ? true : undefined;
   });
   await setRunStrategy(client, name, "Always");
@@ -136,7 +137,7 @@ export async function restartVm(client: ApiClient, name: string): Promise<Runnin
 export async function deleteVm(client: ApiClient, name: string): Promise<void> {
   await client.delete(kinds.VirtualMachine, { namespace, name });
   await waitFor(`VM ${name} gone`, 90, async () => {
-    const left = await find(() => client.get(kinds.VirtualMachine, { namespace, name }));
+    const left = await getIfPresent(client, kinds.VirtualMachine, { namespace, name });
     return left === undefined ? true : undefined;
   });
 }
@@ -168,13 +169,4 @@ async function addressesOn(
 
 function isAlive(pod: Pod): boolean {
   return pod.status?.phase === "Running" || pod.status?.phase === "Pending";
-}
-
-async function find<T>(get: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await get();
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "NotFound") return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ApiClient, isApiError, type KubernetesObject } from "@fairlead/api";
+import { type ApiClient, ApiError, isApiError, type KubernetesObject } from "@fairlead/api";
 import { parseAllDocuments } from "yaml";
 import { LabError, messageOf } from "../error.ts";
 
@@ -26,8 +26,12 @@ export function readManifests(directories: readonly string[]): KubernetesObject[
 function objectsIn(file: string): KubernetesObject[] {
   return parseAllDocuments(readFileSync(file, "utf8"))
     .map((document): unknown => {
-      if (document.errors[0]) throw new LabError("StartFailed", `${file}: ${document.errors[0].message}`);
-      return document.toJS();
+      try {
+        if (document.errors[0]) throw document.errors[0];
+        return document.toJS();
+      } catch (error) {
+        throw new LabError("StartFailed", `${file}: ${messageOf(error)}`, error);
+      }
     })
     .filter((object) => object !== null)
     .flatMap((object) => {
@@ -104,10 +108,8 @@ export class Applier {
       this.#discovered.set(apiVersion, resources);
     }
     const resource = resources.find((r) => r.kind === kind && !r.name.includes("/"));
-    if (resource === undefined) {
-      this.#discovered.delete(apiVersion);
-      throw new LabError("StartFailed", `the API server knows no ${kind} in ${apiVersion}`);
-    }
+    if (resource === undefined)
+      throw new ApiError("NotFound", `the API server knows no ${kind} in ${apiVersion}`);
     const scope = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
     return `${root}${scope}/${resource.name}`;
   }

@@ -4,7 +4,7 @@
  */
 import { createConnection } from "node:net";
 import { parseArgs } from "node:util";
-import { createApiClient, isApiError, kinds, listAll } from "@fairlead/api";
+import { createApiClient, getIfPresent, kinds, listAll } from "@fairlead/api";
 import { inNode } from "../first/processes.ts";
 import { consoleSocket } from "../qemu/index.ts";
 import { attachConsole } from "./console.ts";
@@ -41,12 +41,9 @@ async function findConsole(kubeconfig: string, vm: string): Promise<string> {
   const client = createApiClient({ kubeconfig });
   try {
     const { namespace, name } = parseVmName(vm);
-    const vmi = await client
-      .get(kinds.VirtualMachineInstance, { namespace, name })
-      .catch((error: unknown) => {
-        if (!isApiError(error, "NotFound")) throw error;
-        throw new Error(`VM ${namespace}/${name} does not run; those that do: pnpm lab kubectl get vmi -A`);
-      });
+    const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
+    if (vmi === undefined)
+      throw new Error(`VM ${namespace}/${name} does not run; those that do: pnpm lab kubectl get vmi -A`);
     const labelSelector = `${labels.createdBy}=${vmi.metadata.uid}`;
     const pod = currentPod(vmi, (await listAll(client, kinds.Pod, { namespace, labelSelector })).items);
     if (pod?.spec.nodeName === undefined)

@@ -1,7 +1,7 @@
 /** `node migrate-main.ts --kubeconfig FILE [--to NODE] [--json] VM`: asks for a migration and waits for its end. */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { ApiError, createApiClient, isApiError, kinds, listAll } from "@fairlead/api";
+import { ApiError, createApiClient, getIfPresent, kinds, listAll } from "@fairlead/api";
 import { LabError, messageOf } from "../error.ts";
 import { objectionTo } from "./migration-request.ts";
 import { isFinal } from "./status.ts";
@@ -66,11 +66,6 @@ try {
   await client.close();
 }
 
-async function findVmi() {
-  try {
-    return await client.get(kinds.VirtualMachineInstance, { namespace, name });
-  } catch (error) {
-    if (isApiError(error, "NotFound")) return undefined;
-    throw error;
-  }
+function findVmi() {
+  return getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
 }

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type ApiClient,
-  ApiError,
   createApiClient,
   createClusterView,
+  getIfPresent,
   kinds,
   listAll,
   type Pod,
@@ -334,18 +334,8 @@ function migrate(faults: Faults = {}): Promise<VirtualMachineInstanceMigration> 
   });
 }
 
-async function find({
-  metadata,
-}: VirtualMachineInstanceMigration): Promise<VirtualMachineInstanceMigration | undefined> {
-  try {
-    return await client.get(kinds.VirtualMachineInstanceMigration, {
-      namespace: "default",
-      name: metadata.name,
-    });
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "NotFound") return undefined;
-    throw error;
-  }
+function find({ metadata: { name } }: VirtualMachineInstanceMigration) {
+  return getIfPresent(client, kinds.VirtualMachineInstanceMigration, { namespace: "default", name });
 }
 
 async function untilEnd(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ApiClient, WatchEvent } from "./client.ts";
-import { listAll } from "./client.ts";
+import { getIfPresent, listAll } from "./client.ts";
 import type { ConfigMap, Pod } from "./core/index.ts";
 import { type ApiErrorCode, isApiError } from "./error.ts";
 import { kinds } from "./kinds.ts";
@@ -81,6 +81,15 @@ export function describeApiClient(name: string, open: () => Promise<Subject>): v
       await fails("NotFound", client.delete(kinds.ConfigMap, { name: "none", namespace }));
       await create("a");
       await fails("AlreadyExists", create("a"));
+    });
+
+    test("get if present gives what get gives, and undefined for an object that is missing or deleted", async () => {
+      const ref = { name: "a", namespace };
+      expect(await getIfPresent(client, kinds.ConfigMap, ref)).toBeUndefined();
+      const created = await create("a");
+      expect(await getIfPresent(client, kinds.ConfigMap, ref)).toEqual(created);
+      await client.delete(kinds.ConfigMap, ref);
+      expect(await getIfPresent(client, kinds.ConfigMap, ref)).toBeUndefined();
     });
 
     test("a name that is not a DNS subdomain is Invalid", async () => {
@@ -285,6 +294,9 @@ export function describeApiClient(name: string, open: () => Promise<Subject>): v
       await expect(watching).rejects.toBe(reason);
       const call = client.get(kinds.ConfigMap, { name: "a", namespace }, { signal: controller.signal });
       await expect(call).rejects.toBe(reason);
+      const ref = { name: "a", namespace };
+      const soft = getIfPresent(client, kinds.ConfigMap, ref, { signal: controller.signal });
+      await expect(soft).rejects.toBe(reason);
     });
   });
 }

@@ -1,3 +1,4 @@
+import { isApiError } from "./error.ts";
 import type { ResourceKind } from "./kind.ts";
 import type { ObjectMeta, ObjectRef } from "./object.ts";
 
@@ -121,6 +122,21 @@ export interface ApiClient {
   raw(request: RawRequest): Promise<RawResponse>;
   /** Closes idle connections; later calls fail. */
   close(): Promise<void>;
+}
+
+/** The object, or undefined when there is none of that name, or no such kind in this cluster. Every other failure throws. */
+export async function getIfPresent<T>(
+  client: Pick<ApiClient, "get">,
+  kind: ResourceKind<T, never>,
+  ref: ObjectRef,
+  options?: CallOptions,
+): Promise<T | undefined> {
+  try {
+    return await client.get(kind, ref, options);
+  } catch (error) {
+    if (isApiError(error, "NotFound")) return undefined;
+    throw error;
+  }
 }
 
 /** All pages of a list as one. */

@@ -1,4 +1,4 @@
-import { isApiError, kinds, stringifyJson } from "@fairlead/api";
+import { getIfPresent, kinds, stringifyJson } from "@fairlead/api";
 import {
   IpamError,
   parseConfigureOptions,
@@ -196,23 +196,12 @@ function configureCommand(open: Open): Command {
 
 /** What a leak report says of its cluster. A cluster without ClusterInformation is never locked. */
 async function readContext({ client, version }: Session): Promise<ReportContext> {
-  try {
-    const { metadata, spec } = await client.get(kinds.ClusterInformation, { name: "default" });
-    return {
-      version,
-      clusterGUID: spec.clusterGUID ?? "",
-      clusterInformationRevision: metadata.resourceVersion ?? "",
-      clusterType: spec.clusterType ?? "",
-      datastoreLocked: spec.datastoreReady === false,
-    };
-  } catch (error) {
-    if (!isApiError(error, "NotFound")) throw error;
-    return {
-      version,
-      clusterGUID: "",
-      clusterInformationRevision: "",
-      clusterType: "",
-      datastoreLocked: false,
-    };
-  }
+  const cluster = await getIfPresent(client, kinds.ClusterInformation, { name: "default" });
+  return {
+    version,
+    clusterGUID: cluster?.spec.clusterGUID ?? "",
+    clusterInformationRevision: cluster?.metadata.resourceVersion ?? "",
+    clusterType: cluster?.spec.clusterType ?? "",
+    datastoreLocked: cluster?.spec.datastoreReady === false,
+  };
 }

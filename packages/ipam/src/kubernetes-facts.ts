@@ -1,5 +1,6 @@
 import {
   type ApiClient,
+  getIfPresent,
   isApiError,
   kinds,
   listAll,
@@ -16,29 +17,21 @@ const podIpsAnnotation = "cni.projectcalico.org/podIPs";
 
 /** Live facts, one API request each. */
 export function createKubernetesFacts(client: ApiClient): ClusterFacts {
-  const found = async <T>(read: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read;
-    } catch (error) {
-      if (isApiError(error, "NotFound")) return undefined;
-      throw error;
-    }
-  };
   return {
     async pod(namespace, name) {
-      const pod = await found(client.get(kinds.Pod, { namespace, name }));
+      const pod = await getIfPresent(client, kinds.Pod, { namespace, name });
       return pod && podFact(pod);
     },
     async vm(namespace, name) {
-      const vm = await found(client.get(kinds.VirtualMachine, { namespace, name }));
+      const vm = await getIfPresent(client, kinds.VirtualMachine, { namespace, name });
       return vm && vmFact(vm);
     },
     async vmi(namespace, name) {
-      const vmi = await found(client.get(kinds.VirtualMachineInstance, { namespace, name }));
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
       return vmi && vmiFact(vmi);
     },
     async node(name) {
-      const node = await found(client.get(kinds.Node, { name }));
+      const node = await getIfPresent(client, kinds.Node, { name });
       return node && { labels: node.metadata.labels ?? {} };
     },
   };

@@ -1,4 +1,4 @@
-import { type ApiClient, isApiError, kinds, listAll, type ResourceKind } from "@fairlead/api";
+import { type ApiClient, getIfPresent, isApiError, kinds, listAll, type ResourceKind } from "@fairlead/api";
 import type { IpamKind, IpamObject, IpamSpecs } from "./resources.ts";
 import { type IpamStore, type StoreCall, StoreError } from "./store.ts";
 
@@ -20,9 +20,8 @@ export function createKubernetesStore({ client }: KubernetesStoreOptions): IpamS
   return {
     async get(kind, name, call) {
       try {
-        return await client.get(kindOf(kind), { name }, call);
+        return await getIfPresent(client, kindOf(kind), { name }, call);
       } catch (error) {
-        if (isApiError(error, "NotFound")) return undefined;
         throw asStoreError(error);
       }
     },

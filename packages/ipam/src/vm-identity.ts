@@ -4,7 +4,7 @@ import { IpamError } from "./errors.ts";
 import { findNamedPools } from "./pool.ts";
 import type { Attributes, Family } from "./resources.ts";
 import type { Settings } from "./settings.ts";
-import type { VmState } from "./vm-workloads.ts";
+import type { VmState } from "./vm-state.ts";
 import type { VmIdentity, WorkloadRequest } from "./workload-types.ts";
 
 /**

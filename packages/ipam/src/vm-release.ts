@@ -2,7 +2,7 @@ import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { describeOwner, promote, withoutOwner } from "./owner-rules.ts";
-import { readVm, type VmState } from "./vm-workloads.ts";
+import { readVm, type VmState } from "./vm-state.ts";
 
 export interface LeavingPod {
   readonly namespace: string;

@@ -1,43 +1,22 @@
 import { type Allocated, assignOrdinal } from "./allocator.ts";
 import { attribute, handleAnnotation } from "./attributes.ts";
-import { allocationsOfHandle, type Owners } from "./block-draft.ts";
+import type { Owners } from "./block-draft.ts";
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { type Claim, claimActive, claimAlternate, describeOwner } from "./owner-rules.ts";
 import { selectPools } from "./pool.ts";
 import { releaseByHandle, releaseInBlock } from "./release.ts";
-import type { Attributes, Family, IPAMHandle } from "./resources.ts";
+import type { Attributes, Family } from "./resources.ts";
 import type { Settings } from "./settings.ts";
 import { checkVmRequest, identityAnnotations, sameIdentity } from "./vm-identity.ts";
+import { readVm, type VmState } from "./vm-state.ts";
 import { familiesOf, ownerRecord } from "./workload-request.ts";
 import type { WorkloadAssignment, WorkloadRequest } from "./workload-types.ts";
 
 type VmRequest = WorkloadRequest & { readonly vm: NonNullable<WorkloadRequest["vm"]> };
 
-/** Everything a VM's handle holds now. */
-export interface VmState {
-  readonly object: IPAMHandle | undefined;
-  readonly held: readonly Allocated[];
-}
-
 const rounds = 30;
-
-/** Reads a VM's addresses. Blocks are found by name, so it does not matter whether their pool is enabled or still there. */
-export async function readVm(engine: Engine, handle: string): Promise<VmState> {
-  const object = await engine.handles.read(handle);
-  if (!object) return { object, held: [] };
-  const blocks = await Promise.all(Object.keys(object.spec.block).map((cidr) => engine.blocks.read(cidr)));
-  const held = blocks.flatMap((found) =>
-    found
-      ? allocationsOfHandle(found.block.spec, found.geometry, handle).map((allocation) => ({
-          ...allocation,
-          block: found.geometry,
-        }))
-      : [],
-  );
-  return { object, held };
-}
 
 /**
  * Addresses of a VM, under the handle of the VM. The handle's object names one block per family before an address is taken there, and

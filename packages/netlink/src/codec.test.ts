@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ConntrackEntry } from "./conntrack.ts";
 import { decodeEntry, encodeEntry } from "./conntrack-codec.ts";
+import type { ConntrackEntry } from "./conntrack-entry.ts";
 import { NetlinkError } from "./error.ts";
 import { decodeInterfaceAddress, encodeInterfaceAddress } from "./interface-address-codec.ts";
 import { formatAddress, formatPrefix } from "./ip.ts";

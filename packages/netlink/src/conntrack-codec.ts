@@ -4,7 +4,7 @@
  *
  *     struct nfgenmsg { u8 family, version; be16 res_id; }
  */
-import type { ConntrackEntry, ConntrackTuple, NewConntrackEntry } from "./conntrack.ts";
+import type { ConntrackEntry, ConntrackTuple, NewConntrackEntry } from "./conntrack-entry.ts";
 import { addressFamily, type Family, familyOf, formatAddress, parseAddress } from "./ip.ts";
 import { Attributes, needHeader } from "./message-reader.ts";
 import type { MessageWriter } from "./message-writer.ts";

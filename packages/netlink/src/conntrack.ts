@@ -8,39 +8,10 @@ import {
   encodeEntryKey,
   encodeFamily,
 } from "./conntrack-codec.ts";
+import type { ConntrackEntry, NewConntrackEntry } from "./conntrack-entry.ts";
 import { type Family, familyOfText, formatAddress, parseAddress } from "./ip.ts";
 import { NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
-
-/** One direction of a tracked connection. */
-export interface ConntrackTuple {
-  readonly source: string;
-  readonly destination: string;
-  /** IP protocol number. */
-  readonly protocol: number;
-  /** Undefined for protocols without ports. */
-  readonly sourcePort: number | undefined;
-  readonly destinationPort: number | undefined;
-  /** Undefined for protocols other than ICMP. */
-  readonly icmp?: { readonly id: number; readonly type: number; readonly code: number } | undefined;
-}
-
-/** One tracked connection. */
-export interface ConntrackEntry {
-  readonly family: Family;
-  readonly original: ConntrackTuple;
-  readonly reply: ConntrackTuple;
-  /** IPS_* bits (linux/netfilter/nf_conntrack_common.h). */
-  readonly status: number;
-  readonly mark: number;
-  /** Seconds left. */
-  readonly timeout: number | undefined;
-  readonly zone: number;
-}
-
-/** Without `reply`: the original turned round. `timeout` in seconds, default 60. */
-export type NewConntrackEntry = Pick<ConntrackEntry, "original"> &
-  Partial<Pick<ConntrackEntry, "reply" | "mark" | "timeout">>;
 
 /** Which connections are meant; what is absent matches all. */
 export interface ConntrackFilter {

@@ -5,14 +5,8 @@
  */
 export * from "./bpf.ts";
 export { monotonicNow } from "./clock.ts";
-export {
-  Conntrack,
-  type ConntrackEntry,
-  type ConntrackFilter,
-  type ConntrackOptions,
-  type ConntrackTuple,
-  type NewConntrackEntry,
-} from "./conntrack.ts";
+export { Conntrack, type ConntrackFilter, type ConntrackOptions } from "./conntrack.ts";
+export type { ConntrackEntry, ConntrackTuple, NewConntrackEntry } from "./conntrack-entry.ts";
 export { NetlinkError, type NetlinkErrorCode, type NetlinkErrorDetails } from "./error.ts";
 export type {
   InterfaceAddress,

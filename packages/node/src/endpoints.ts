@@ -10,7 +10,7 @@ export interface EndpointFacts {
   readonly serviceAccount?: string | undefined;
   readonly ports: readonly NamedPort[];
   readonly allowedSourcePrefixes: readonly string[];
-  /** MACs of the guest inside, as the VMI says; empty for an ordinary pod. */
+  /** MACs of the guest inside, as the VMI says; the pod's own where there is no guest or it is not known. */
   readonly guestMacs: readonly string[];
   /** The migration the pod was made for. */
   readonly migration?: MigrationIdentity | undefined;

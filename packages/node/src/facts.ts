@@ -67,8 +67,9 @@ function allowedSourcePrefixes(pod: Pod): readonly string[] {
   }
 }
 
+/** Policy refuses an endpoint with anything else, and with it the pod or the agent's start: this text is any pod author's to write. */
 function isPrefix(text: string): boolean {
-  const [address = "", length = ""] = text.split("/");
+  const [, address = "", length] = /^([^/%]+)\/(\d{1,3})$/.exec(text) ?? [];
   const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
-  return /^\d{1,3}$/.test(length) && Number(length) <= bits;
+  return Number(length) <= bits;
 }

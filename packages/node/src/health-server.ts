@@ -11,6 +11,8 @@ export interface HealthServerOptions {
   readonly host?: string;
   readonly registry: Registry;
   complaints(): Complaints;
+  /** Told when a part could not say how it is. Whoever asked got the message with status 500. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface HealthServer extends AsyncDisposable {
@@ -20,6 +22,8 @@ export interface HealthServer extends AsyncDisposable {
 /** A main loop that was held up for longer than this was not well. */
 const longestPause = 2_000;
 
+type Answer = (status: number, body: string, type?: string) => void;
+
 /**
  * `/readiness`, `/liveness` and `/metrics`. They are answered on the main loop, which does everything else too: an agent whose loop hangs cannot
  * say that it lives.
@@ -27,10 +31,8 @@ const longestPause = 2_000;
 export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  const server = createServer(async (request, response) => {
-    const answer = (status: number, body: string, type = "text/plain") =>
-      response.writeHead(status, { "content-type": type }).end(body);
-    switch (request.url) {
+  const reply = async (url: string | undefined, answer: Answer) => {
+    switch (url) {
       case "/liveness": {
         const pause = delay.max / 1e6;
         delay.reset();
@@ -48,6 +50,14 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
       default:
         return answer(404, "there are /readiness, /liveness and /metrics\n");
     }
+  };
+  const server = createServer((request, response) => {
+    const answer: Answer = (status, body, type = "text/plain") =>
+      void response.writeHead(status, { "content-type": type }).end(body);
+    reply(request.url, answer).catch((error: unknown) => {
+      options.onError(error);
+      answer(500, `${error instanceof Error ? error.message : String(error)}\n`);
+    });
   });
   server.requestTimeout = 5_000;
   await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,7 @@
 import {
   type ApiClient,
   type ClusterView,
+  getIfPresent,
   isApiError,
   kinds,
   type Pod,
@@ -27,9 +28,8 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
     signal: AbortSignal,
   ) {
     try {
-      return await client.get(kind, ref, { signal });
+      return await getIfPresent(client, kind, ref, { signal });
     } catch (cause) {
-      if (isApiError(cause, "NotFound")) return undefined;
       throw new CniError(
         "TryAgainLater",
         `cannot read ${ref.namespace ?? ""}/${ref.name}`,

@@ -89,6 +89,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       host: options.healthHost,
       registry: agent.metrics.registry,
       complaints: agent.complaints,
+      onError: report("health"),
     }),
   );
   resources.use(

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type ApiClient, type FelixConfiguration, isApiError, kinds } from "@fairlead/api";
+import { type ApiClient, type FelixConfiguration, getIfPresent, kinds } from "@fairlead/api";
 import { defaultPriorities, type Priorities } from "@fairlead/routes";
 
 /** Metrics of workload routes, by family. */
@@ -33,12 +33,7 @@ export async function readRoutePriorities(
 ): Promise<RoutePriorities> {
   try {
     const signal = AbortSignal.timeout(patience);
-    const felix = await client
-      .get(kinds.FelixConfiguration, { name: "default" }, { signal })
-      .catch((error: unknown) => {
-        if (isApiError(error, "NotFound")) return undefined;
-        throw error;
-      });
+    const felix = await getIfPresent(client, kinds.FelixConfiguration, { name: "default" }, { signal });
     const priorities = prioritiesOf(felix);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(`${file}.tmp`, JSON.stringify(priorities));

@@ -129,6 +129,25 @@ test("CVE-2022-28224: source prefixes that an annotation asks for count only whi
   expect(sends("203.0.113.5", "2001:db8:ff::5")).toEqual([false, false]);
 });
 
+test("source prefixes of one annotation may repeat, touch and contain each other", async () => {
+  await start({ workloadSourceSpoofing: "Any" });
+  const sends = () =>
+    ["203.0.113.5", "203.0.112.5", "2001:db8:ff::5", "2001:db8:fe::5"].map((source) => {
+      const destination = source.includes(":") ? b.ipv6 : b.ipv4;
+      return arrives(a, b, frameFrom(a, { source, destination, payload: udp }));
+    });
+  const allow = async (...allowedSourcePrefixes: string[]) => {
+    engine.endpoints.upsert({ ...a.endpoint, allowedSourcePrefixes });
+    await settled();
+  };
+  await allow("203.0.113.0/24", "203.0.113.0/24", "203.0.113.0/25", "2001:db8:ff::/48", "2001:db8:ff::1/64");
+  expect(sends()).toEqual([true, false, true, false]);
+  await allow("203.0.112.0/24", "203.0.113.0/24", "2001:db8:ff::/48", "2001:db8::/32");
+  expect(sends()).toEqual([true, true, true, true]);
+  await allow("203.0.113.5/32", "2001:db8:ff::5/128");
+  expect(sends()).toEqual([true, false, true, false]);
+});
+
 test("CVE-2019-9946: rules of others stay as and where they are", async () => {
   nft("add", "table", "inet", "theirs");
   nft("add", "chain", "inet", "theirs", "forward", "{ type filter hook forward priority 0; policy accept; }");

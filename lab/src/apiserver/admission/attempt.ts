@@ -3,17 +3,7 @@ import { toCel } from "../cel/values.ts";
 import type { JsonObject } from "../json.ts";
 import { apiVersionOf } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
-import type { Api, Call } from "../rest/api.ts";
-
-export type Operation = "CREATE" | "UPDATE" | "DELETE";
-
-/** A write that is about to happen, as admission judges it. Objects are as they would be stored. */
-export interface Attempt {
-  readonly call: Call;
-  readonly operation: Operation;
-  readonly object?: KubeObject;
-  readonly oldObject?: KubeObject;
-}
+import type { Api, Attempt } from "../rest/api.ts";
 
 /** The variables of policy expressions, in CEL values, each made when it is first asked for. */
 export function attemptVariables(api: Api, attempt: Attempt): { readonly [name: string]: unknown } {

@@ -1,7 +1,7 @@
 import { type Json, type JsonObject, listAt, stringAt } from "../json.ts";
-import type { Api } from "../rest/api.ts";
+import type { Api, Attempt } from "../rest/api.ts";
 import { type Labels, matchLabelSelector } from "../selectors/labels.ts";
-import { type Attempt, namespaceOf, versionsOf } from "./attempt.ts";
+import { namespaceOf, versionsOf } from "./attempt.ts";
 
 /** Whether a MatchResources (of a policy or a binding) means this attempt. Absent means every one. */
 export function matches(api: Api, constraints: JsonObject | undefined, attempt: Attempt): boolean {

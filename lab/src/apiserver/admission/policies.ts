@@ -1,9 +1,9 @@
 import { type JsonObject, listAt, objectAt, stringAt } from "../json.ts";
 import type { KubeObject } from "../objects.ts";
-import type { Api } from "../rest/api.ts";
+import type { Api, Attempt } from "../rest/api.ts";
 import { matchLabelSelector } from "../selectors/labels.ts";
 import { forbidden, StatusError } from "../status.ts";
-import { type Attempt, attemptVariables } from "./attempt.ts";
+import { attemptVariables } from "./attempt.ts";
 import { judge, type Objection } from "./judge.ts";
 import { matches } from "./match.ts";
 import { compilePolicy, type Policy } from "./policy.ts";

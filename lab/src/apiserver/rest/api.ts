@@ -1,4 +1,3 @@
-import type { Attempt } from "../admission/attempt.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Resource, World } from "../kinds/resource.ts";
 import type { KubeObject } from "../objects.ts";
@@ -64,6 +63,16 @@ export interface Call {
   readonly fieldValidation: "Strict" | "Warn" | "Ignore";
   /** Sent as Warning headers. */
   readonly warnings: string[];
+}
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE";
+
+/** A write that is about to happen, as admission judges it. Objects are as they would be stored. */
+export interface Attempt {
+  readonly call: Call;
+  readonly operation: Operation;
+  readonly object?: KubeObject;
+  readonly oldObject?: KubeObject;
 }
 
 export const keyOf = (namespace: string, name: string): string =>

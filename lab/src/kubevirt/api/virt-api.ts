@@ -1,12 +1,4 @@
-import {
-  type ApiClient,
-  controllerOf,
-  isApiError,
-  kinds,
-  type ObjectRef,
-  type Pod,
-  type ResourceKind,
-} from "@fairlead/api";
+import { type ApiClient, controllerOf, getIfPresent, kinds, type Pod } from "@fairlead/api";
 import type { Extension, ExtensionRequest } from "../../apiserver/index.ts";
 import { isObject, type JsonObject, objectAt } from "../../apiserver/json.ts";
 import { notFound, StatusError } from "../../apiserver/status.ts";
@@ -32,9 +24,9 @@ export function createVirtApi(connect: () => Promise<ApiClient>): Extension {
       if (action === undefined) return undefined;
       const client = await connect();
       const { namespace, name, body, dryRun } = request;
-      const vm = await find(client, kinds.VirtualMachine, { namespace, name });
+      const vm = await getIfPresent(client, kinds.VirtualMachine, { namespace, name });
       if (vm === undefined) throw notFound({ group: "kubevirt.io", plural: "virtualmachines" }, name);
-      const vmi = await find(client, kinds.VirtualMachineInstance, { namespace, name });
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
       const selector = isObject(body) ? stringsOf(objectAt(body, "addedNodeSelector")) : {};
       const decision = decideAction(action, {
         vm,
@@ -51,7 +43,7 @@ export function createVirtApi(connect: () => Promise<ApiClient>): Extension {
       if (!isLauncher(pod) || owner?.kind !== "VirtualMachineInstance") return;
       const client = await connect();
       const { namespace } = pod.metadata;
-      const vmi = await find(client, kinds.VirtualMachineInstance, { namespace, name: owner.name });
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name: owner.name });
       const verdict = judgeEviction(pod, vmi?.metadata.uid === owner.uid ? vmi : undefined);
       if (verdict.allowed) return;
       if (verdict.mark && !dryRun) await perform(client, [verdict.mark], "virt-api");
@@ -85,16 +77,3 @@ const refused = (name: string, why: string): StatusError =>
       kind: "virtualmachine",
     },
   );
-
-async function find<T>(
-  client: ApiClient,
-  kind: ResourceKind<T, never>,
-  ref: ObjectRef,
-): Promise<T | undefined> {
-  try {
-    return await client.get(kind, ref);
-  } catch (error) {
-    if (isApiError(error, "NotFound")) return undefined;
-    throw error;
-  }
-}

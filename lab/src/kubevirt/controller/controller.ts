@@ -1,15 +1,14 @@
 import {
   type ApiClient,
-  ApiError,
   type ClusterView,
   controllerOf,
+  getIfPresent,
   type KubernetesObject,
   keyOf,
   kinds,
   listAll,
   type ObjectRef,
   type Pod,
-  type ResourceKind,
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
@@ -53,9 +52,9 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
     name: "VM",
     log,
     reconcile: async (key) => {
-      const vm = await find(client, kinds.VirtualMachine, refFrom(key));
+      const vm = await getIfPresent(client, kinds.VirtualMachine, refFrom(key));
       if (vm === undefined) return undefined;
-      const vmi = await find(client, kinds.VirtualMachineInstance, refFrom(key));
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, refFrom(key));
       const ours = vmi && controllerOf(vmi)?.uid === vm.metadata.uid ? vmi : undefined;
       return carryOut(decideVm({ vm, vmi: ours }));
     },
@@ -64,7 +63,7 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
     name: "VMI",
     log,
     reconcile: async (key) => {
-      const vmi = await find(client, kinds.VirtualMachineInstance, refFrom(key));
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, refFrom(key));
       if (vmi === undefined) return undefined;
       const nowMs = Date.now();
       const again = await carryOut(
@@ -83,7 +82,7 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
       const migration = all.find((item) => keyOf(refTo(item)) === key);
       if (migration === undefined) return undefined;
       const ref = { name: migration.spec.vmiName ?? "", namespace: migration.metadata.namespace };
-      const vmi = await find(client, kinds.VirtualMachineInstance, ref);
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, ref);
       const pods = vmi ? await podsOf(client, vmi) : [];
       const sourceNodeOf = (other: VirtualMachineInstanceMigration) =>
         view.get(kinds.VirtualMachineInstance, {
@@ -154,19 +153,6 @@ async function podsOf(client: ApiClient, vmi: VirtualMachineInstance): Promise<P
   const labelSelector = `${labels.createdBy}=${vmi.metadata.uid}`;
   const { items } = await listAll(client, kinds.Pod, { namespace: vmi.metadata.namespace, labelSelector });
   return items.filter((pod) => controllerOf(pod)?.uid === vmi.metadata.uid);
-}
-
-async function find<T>(
-  client: ApiClient,
-  kind: ResourceKind<T, never>,
-  ref: ObjectRef,
-): Promise<T | undefined> {
-  try {
-    return await client.get(kind, ref);
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "NotFound") return undefined;
-    throw error;
-  }
 }
 
 function refFrom(key: string): ObjectRef {

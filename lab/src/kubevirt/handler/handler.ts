@@ -1,8 +1,8 @@
 import {
   type ApiClient,
-  ApiError,
   type ClusterView,
   controllerOf,
+  getIfPresent,
   keyOf,
   kinds,
   listAll,
@@ -252,12 +252,7 @@ class VirtHandler {
     return here;
   }
 
-  async #read(namespace: string, name: string): Promise<VirtualMachineInstance | undefined> {
-    try {
-      return await this.#options.client.get(kinds.VirtualMachineInstance, { namespace, name });
-    } catch (error) {
-      if (error instanceof ApiError && error.code === "NotFound") return undefined;
-      throw error;
-    }
+  #read(namespace: string, name: string): Promise<VirtualMachineInstance | undefined> {
+    return getIfPresent(this.#options.client, kinds.VirtualMachineInstance, { namespace, name });
   }
 }

@@ -16,21 +16,30 @@ import { clone } from "../json.ts";
 import type { ResourceKind } from "../kind.ts";
 import type { KubernetesObject, ObjectMeta, ObjectRef } from "../object.ts";
 import { decode } from "../schema.ts";
-import type { FakeCluster } from "./fake-cluster.ts";
 import { type Call, Crash, type Faults, type Verb } from "./faults.ts";
 import { type AnyKind, isSound } from "./server-rules.ts";
+import type { Store } from "./store.ts";
+
+/** What a client asks of its cluster. */
+export interface FakeServer {
+  readonly store: Store;
+  /** @throws ApiError `Unavailable`, `NotFound` */
+  checkServed(plural: string): void;
+  watch(kind: AnyKind, options: WatchOptions): AsyncIterable<WatchEvent<KubernetesObject>>;
+  answerRaw(request: RawRequest): RawResponse;
+}
 
 /** A client of a `FakeCluster`, with its own faults and its own count of calls. */
 export class FakeApiClient implements ApiClient {
-  readonly cluster: FakeCluster;
+  readonly #server: FakeServer;
   /** Replace at any time; undefined for none. */
   faults: Faults | undefined;
   readonly #calls: Call[] = [];
   #isCrashed = false;
   #isClosed = false;
 
-  constructor(cluster: FakeCluster, faults?: Faults) {
-    this.cluster = cluster;
+  constructor(server: FakeServer, faults?: Faults) {
+    this.#server = server;
     this.faults = faults;
   }
 
@@ -89,7 +98,7 @@ export class FakeApiClient implements ApiClient {
 
   async *watch<T>(kind: ResourceKind<T, never>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
     await this.#call("watch", kind, undefined, options, () => undefined);
-    for await (const event of this.cluster.watch(kind, options)) {
+    for await (const event of this.#server.watch(kind, options)) {
       if (this.#isCrashed) throw new ApiError("Unavailable", "the client has crashed");
       yield event.type === "BOOKMARK" ? event : { type: event.type, object: read(kind, event.object) };
     }
@@ -98,7 +107,7 @@ export class FakeApiClient implements ApiClient {
   /** Answered by the handlers given to the cluster. */
   raw(request: RawRequest): Promise<RawResponse> {
     const kind = { kind: request.path, plural: request.path };
-    return this.#call("raw", kind, undefined, request, () => this.cluster.answerRaw(request));
+    return this.#call("raw", kind, undefined, request, () => this.#server.answerRaw(request));
   }
 
   close(): Promise<void> {
@@ -111,7 +120,7 @@ export class FakeApiClient implements ApiClient {
     kind: { readonly kind: string; readonly plural: string },
     ref: ObjectRef | undefined,
     options: CallOptions | undefined,
-    effect: (store: FakeCluster["store"]) => R | Promise<R>,
+    effect: (store: Store) => R | Promise<R>,
   ): Promise<R> {
     if (this.#isClosed) throw new ApiError("Unavailable", "the client is closed");
     const name = ref === undefined ? undefined : { name: ref.name, namespace: ref.namespace };
@@ -127,8 +136,8 @@ export class FakeApiClient implements ApiClient {
     if (fault?.type === "fail") throw fault.error;
     if (fault?.type === "crash" && fault.when === "before") throw this.#crash(call, "before");
     options?.signal?.throwIfAborted();
-    this.cluster.checkServed(kind.plural);
-    const result = await effect(this.cluster.store);
+    this.#server.checkServed(kind.plural);
+    const result = await effect(this.#server.store);
     if (fault?.type === "crash") throw this.#crash(call, "after");
     if (fault?.type === "lose") throw new ApiError("Timeout", `${verb} ${kind.kind}: the answer was lost`);
     return result;

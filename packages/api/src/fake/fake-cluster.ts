@@ -2,7 +2,7 @@ import type { RawRequest, RawResponse, WatchEvent, WatchOptions } from "../clien
 import { ApiError } from "../error.ts";
 import type { KindNames, ResourceKind } from "../kind.ts";
 import type { KubernetesObject } from "../object.ts";
-import { FakeApiClient } from "./fake-client.ts";
+import { FakeApiClient, type FakeServer } from "./fake-client.ts";
 import type { Faults } from "./faults.ts";
 import type { AnyKind } from "./server-rules.ts";
 import { Store } from "./store.ts";
@@ -17,7 +17,7 @@ export interface FakeClusterOptions {
 }
 
 /** An API server in memory. Any number of clients share it. */
-export class FakeCluster {
+export class FakeCluster implements FakeServer {
   readonly store: Store;
   readonly #missing: Set<string>;
   #isDown = false;

@@ -1,6 +1,6 @@
 import type { LocalEndpoint } from "../endpoint.ts";
 import type { RulesetEditor } from "../ruleset/editor.ts";
-import { bounds } from "../ruleset/network.ts";
+import { mergeNetworks } from "../ruleset/network.ts";
 import type { Element, Rule, TableName } from "../ruleset/ruleset.ts";
 import { accept, conntrack, drop, goto } from "../ruleset/statement.ts";
 import { address, concatenation, familyOf, interfaceName, mac } from "../ruleset/value.ts";
@@ -103,15 +103,20 @@ function membership(endpoint: LocalEndpoint, settings: PolicySettings): Membersh
     }
   }
   if (settings.workloadSourceSpoofing === "Any") {
-    for (const prefix of endpoint.allowedSourcePrefixes ?? []) {
-      const set = familyOf(prefix) === 4 ? sets.prefix4 : sets.prefix6;
-      const [first, last] = bounds(prefix);
-      for (const hardware of macs) {
-        members.push([
-          "main",
-          set,
-          { key: concatenation([link, hardware, first]), last: concatenation([link, hardware, last]) },
-        ]);
+    const allowed = endpoint.allowedSourcePrefixes ?? [];
+    for (const [family, set] of [
+      [4, sets.prefix4],
+      [6, sets.prefix6],
+    ] as const) {
+      // The kernel refuses ranges that overlap, and the rest of the transaction with them.
+      for (const [first, last] of mergeNetworks(allowed.filter((net) => familyOf(net) === family))) {
+        for (const hardware of macs) {
+          members.push([
+            "main",
+            set,
+            { key: concatenation([link, hardware, first]), last: concatenation([link, hardware, last]) },
+          ]);
+        }
       }
     }
   }

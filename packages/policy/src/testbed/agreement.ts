@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { compareVerdicts, type Disagreement, type World } from "./probe.ts";
-import { anyPacket, anyPolicy, type RandomPacket, type RandomPolicy, toObject } from "./random-world.ts";
+import { anyPacket, type RandomPacket } from "./random-packet.ts";
+import { anyPolicy, type RandomPolicy, toObject } from "./random-policy.ts";
 import type { PolicyInput } from "./world.ts";
 
 /** What is drawn: policies, and packets to send while they are in force. Both shrink towards none. */

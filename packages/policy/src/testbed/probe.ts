@@ -2,7 +2,8 @@ import type { PolicyEngine } from "../engine.ts";
 import type { Packet } from "../packet.ts";
 import type { Transport } from "./frame.ts";
 import type { HostWire } from "./host-wire.ts";
-import { inhabitants, node, outsiders, type RandomPacket, uplinkEndpoint } from "./random-world.ts";
+import { inhabitants, node, outsiders, uplinkEndpoint } from "./inhabitants.ts";
+import type { RandomPacket } from "./random-packet.ts";
 import { frameFrom, Testbed, type TestWorkload } from "./testbed.ts";
 
 /** The random world on a testbed: local inhabitants are workloads, the others are behind the uplink. */

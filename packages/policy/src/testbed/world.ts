@@ -3,8 +3,8 @@ import type { PolicyEngine, PolicyKind, PolicyObject } from "../engine.ts";
 import { createPolicyEngine, type PolicySettings } from "../index.ts";
 import { createNftablesDataplane } from "../nftables.ts";
 import { HostWire } from "./host-wire.ts";
+import { inhabitants, podPorts, worldObjects } from "./inhabitants.ts";
 import type { World } from "./probe.ts";
-import { inhabitants, podPorts, worldObjects } from "./random-world.ts";
 import { Testbed, type TestWorkload } from "./testbed.ts";
 
 const protocols = { TCP: "tcp", UDP: "udp" } as const;

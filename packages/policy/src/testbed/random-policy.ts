@@ -1,44 +1,11 @@
 import fc from "fast-check";
 import type { PolicyKind, PolicyObject } from "../engine.ts";
+import { namespaces } from "./inhabitants.ts";
 
 /** Small vocabularies, so that what is drawn meets often. */
-const namespaces = ["red", "blue"];
 const colours = ["a", "b"];
 const ports = [80, 81, 443];
 const portNames = ["http", "dns"];
-
-/** Everybody who can send or receive. `local` ones are endpoints of the node under test. */
-export interface Inhabitant {
-  readonly name: string;
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly serviceAccount: string;
-  readonly local: boolean;
-  readonly ipv4: string;
-  readonly ipv6: string;
-}
-
-const cast: readonly Omit<Inhabitant, "ipv4" | "ipv6">[] = [
-  { name: "l0", namespace: "red", labels: { app: "a" }, serviceAccount: "default", local: true },
-  { name: "l1", namespace: "red", labels: { app: "b", role: "db" }, serviceAccount: "robot", local: true },
-  { name: "l2", namespace: "blue", labels: { app: "a" }, serviceAccount: "default", local: true },
-  { name: "r0", namespace: "red", labels: { app: "a", role: "db" }, serviceAccount: "robot", local: false },
-  { name: "r1", namespace: "blue", labels: { app: "b" }, serviceAccount: "default", local: false },
-  { name: "r2", namespace: "blue", labels: {}, serviceAccount: "robot", local: false },
-];
-
-export const inhabitants: readonly Inhabitant[] = cast.map((each, index) => ({
-  ...each,
-  ipv4: `10.66.0.${16 + index}`,
-  ipv6: `fd00:66::${(16 + index).toString(16)}`,
-}));
-
-/** Addresses outside the cluster. */
-export const outsiders = [
-  { ipv4: "198.51.100.1", ipv6: "2001:db8:100::1" },
-  { ipv4: "198.51.100.129", ipv6: "2001:db8:100:8000::1" },
-] as const;
-
 const nets = [
   "198.51.100.0/24",
   "198.51.100.128/25",
@@ -49,11 +16,6 @@ const nets = [
   "2001:db8:100:8000::/49",
   "fd00:66::10/126",
   "::/0",
-];
-
-export const podPorts = [
-  { name: "http", containerPort: 80, protocol: "TCP" as const },
-  { name: "dns", containerPort: 81, protocol: "UDP" as const },
 ];
 
 const some = <T>(values: readonly T[], max = 2) => fc.subarray([...values], { minLength: 1, maxLength: max });
@@ -273,86 +235,3 @@ export function toObject(policy: RandomPolicy, index: number): PolicyObject {
   const name = `p${index}`;
   return { metadata: namespace === undefined ? { name } : { name, namespace }, spec: policy.spec };
 }
-
-/** Where a packet goes: positions in `inhabitants`, after them `outsiders`, after them the node itself; at least one is local. */
-export interface RandomPacket {
-  readonly from: number;
-  readonly to: number;
-  readonly family: 4 | 6;
-  readonly kind: "tcp" | "udp" | "sctp" | "icmp";
-  readonly port: number;
-  /** Upper or lower half of the ports a rule may ask for; the exact one is new for each packet. */
-  readonly highSourcePort: boolean;
-  readonly icmp: { readonly type: number; readonly code: number };
-  /** A local sender pretends to be the first outsider. */
-  readonly spoofed: boolean;
-}
-
-/** The policies' labels fit the node's interface to the world as well. */
-export const uplinkEndpoint = "HostEndpoint/uplink";
-export const node = inhabitants.length + outsiders.length;
-
-const everybody = inhabitants.length + outsiders.length;
-const isLocal = (index: number) => index === node || inhabitants[index]?.local === true;
-
-export const anyPacket: fc.Arbitrary<RandomPacket> = fc
-  .record({
-    from: fc.nat(everybody - 1),
-    to: fc.nat(node),
-    family: fc.constantFrom(4 as const, 6 as const),
-    kind: fc.constantFrom("tcp" as const, "udp" as const, "sctp" as const, "icmp" as const),
-    port: fc.constantFrom(79, 80, 81, 443, 6443),
-    highSourcePort: fc.boolean(),
-    icmp: fc.constantFrom({ type: 8, code: 0 }, { type: 8, code: 1 }, { type: 13, code: 0 }),
-    spoofed: fc.nat(15).map((number) => number === 0),
-  })
-  .filter(({ from, to }) => from !== to && (isLocal(from) || isLocal(to)));
-
-/** The cluster's objects besides policies. */
-export const worldObjects: readonly (readonly [PolicyKind, object])[] = [
-  ...namespaces.map((name) => ["Namespace", { metadata: { name, labels: { team: name } } }] as const),
-  ...namespaces.map(
-    (namespace) =>
-      ["ServiceAccount", { metadata: { namespace, name: "robot", labels: { kind: "machine" } } }] as const,
-  ),
-  [
-    "Profile",
-    {
-      metadata: { name: "world" },
-      spec: { ingress: [{ action: "Allow", protocol: "UDP" }], labelsToApply: { role: "db" } },
-    },
-  ],
-  [
-    "HostEndpoint",
-    {
-      metadata: { name: "uplink", labels: { app: "a" } },
-      spec: { node: "node", interfaceName: "uplink", profiles: ["world"] },
-    },
-  ],
-  ["Tier", { metadata: { name: "first" }, spec: { order: 10, defaultAction: "Pass" } }],
-  [
-    "GlobalNetworkSet",
-    {
-      metadata: { name: "outside", labels: { set: "outside" } },
-      spec: { nets: ["198.51.100.0/25", "2001:db8:100::/49"] },
-    },
-  ],
-  [
-    "NetworkSet",
-    {
-      metadata: { namespace: "red", name: "half", labels: { set: "outside", app: "a" } },
-      spec: { nets: ["198.51.100.128/25"] },
-    },
-  ],
-  ...inhabitants.map(
-    ({ name, namespace, labels, serviceAccount, ipv4, ipv6 }) =>
-      [
-        "Pod",
-        {
-          metadata: { name, namespace, labels },
-          spec: { serviceAccountName: serviceAccount, containers: [{ name: "main", ports: podPorts }] },
-          status: { phase: "Running", podIPs: [{ ip: ipv4 }, { ip: ipv6 }] },
-        },
-      ] as const,
-  ),
-];
