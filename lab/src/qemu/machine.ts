@@ -73,7 +73,10 @@ export async function startMachine(options: MachineOptions & { netns?: string })
   }
 }
 
-/** Gives each of the guest's processors one of ours: left to itself, a busy kernel often runs two of them in turn on one. */
+/**
+ * Gives each of the guest's processors one of ours: left to itself, a busy kernel often runs two of them in turn on one. Where
+ * that is not allowed they run as the kernel likes.
+ */
 async function spreadProcessors(qmp: QmpClient): Promise<void> {
   const available = availableParallelism();
   const processors = await qmp.execute<{ "cpu-index": number; "thread-id": number }[]>("query-cpus-fast");
