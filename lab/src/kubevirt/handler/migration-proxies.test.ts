@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MigrationProxies } from "./migration-proxies.ts";
+import { relay } from "./relay.ts";
 
 let directory: string;
 const servers: Server[] = [];
@@ -72,4 +73,11 @@ test("a migration that is over leaves nothing listening", async () => {
   await proxies.close("source");
   await expect(ask(sockets.control, "anybody?")).rejects.toThrow();
   expect(proxies.has("source")).toBe(false);
+});
+
+test("a memory stream that cannot be listened for is refused with the reason", async () => {
+  const ports = await proxies.listen("target", "127.0.0.1", await targetSockets());
+  const nowhere = join(directory, "x".repeat(200));
+  await expect(proxies.dial("source", nowhere, "127.0.0.1", ports)).rejects.toThrow();
+  await expect(relay({ path: nowhere }, { path: nowhere })).rejects.toThrow(/socat ended: .*max length is/s);
 });

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { sendSignal } from "../../process.ts";
 import { rankSession } from "../../session.ts";
 import type { Endpoint, Forwarder } from "./proxy.ts";
@@ -21,26 +20,39 @@ class PortTaken extends Error {}
  */
 export async function relay(from: Endpoint, to: Endpoint): Promise<Forwarder> {
   if ("path" in from) rmSync(from.path, { force: true });
-  const argv = ["-d", "-d", "-b", String(block), listening(from), connecting(to)];
-  const child = spawn("socat", argv, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
-  const gone = once(child, "close");
-  if (child.pid !== undefined) rankSession(child.pid, "container");
-  const words: string[] = [];
-  for await (const line of createInterface({ input: child.stderr })) {
-    if (/ listening on /.test(line)) {
-      child.stderr.resume();
-      return {
-        port: "port" in from ? from.port : 0,
-        [Symbol.asyncDispose]: async () => {
-          sendSignal(-child.pid!, "SIGKILL");
-          await gone;
-        },
-      };
-    }
-    words.push(line);
-  }
-  const said = words.join("; ");
-  throw /Address already in use/.test(said) ? new PortTaken(said) : new Error(`socat: ${said}`);
+  const socat = ["socat", "-d", "-d", "-b", String(block), listening(from), connecting(to)];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...socat], {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const gone = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+    child.once("error", () => resolve());
+  });
+  await untilListening(child.stderr, gone);
+  rankSession(child.pid!, "container");
+  return {
+    port: "port" in from ? from.port : 0,
+    [Symbol.asyncDispose]: async () => {
+      sendSignal(-child.pid!, "SIGKILL");
+      await gone;
+    },
+  };
+}
+
+/** Throws what socat said when it ends before it listens. */
+async function untilListening(notices: Readable, gone: Promise<void>): Promise<void> {
+  let said = "";
+  const listens = new Promise<boolean>((resolve) => {
+    // Read for as long as it runs: it would stand still with its pipe full.
+    notices.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-2000);
+      if (/ listening on /.test(said)) resolve(true);
+    });
+    void gone.then(() => resolve(false));
+  });
+  if (await listens) return;
+  throw /Address already in use/.test(said) ? new PortTaken(said) : new Error(`socat ended: ${said}`);
 }
 
 /** Relays from the first free TCP port at or after {@link memoryPort}; 49153 is left to block migration. */
