@@ -10,6 +10,7 @@ try {
   process.exitCode = await runInside([process.execPath, join(import.meta.dirname, "inside-main.ts")], {
     topology: defaultTopology,
     workingDirectory: workspace,
+    measures: true,
     onProgress: showProgress(process.stderr),
   });
 } catch (error) {

@@ -4,7 +4,6 @@ import { setPriority } from "node:os";
 import { join } from "node:path";
 import type { ProcessState, ProcessStatus } from "../control/protocol.ts";
 import { LabError, messageOf } from "../error.ts";
-import { rankSession } from "../session.ts";
 
 /** One long-running program of the lab, as data. */
 export interface ProcessSpec {
@@ -150,10 +149,7 @@ export class Supervisor {
       // Where the kernel shares processors between sessions, ours has precedence and its own session has not.
       detached: spec.isBackground ?? false,
     });
-    if (child.pid !== undefined && spec.isBackground) {
-      rankSession(child.pid, "background");
-      setNiceness(child.pid, backgroundNiceness);
-    }
+    if (child.pid !== undefined && spec.isBackground) setNiceness(child.pid, backgroundNiceness);
     entry.child = child;
     entry.state = "running";
     entry.startedAt = performance.now();

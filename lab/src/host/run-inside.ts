@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../error.ts";
 import { logDirectory } from "../first/paths.ts";
 import { startTimeOf } from "../process.ts";
+import { rankSession } from "../session.ts";
 import { interruption } from "./interruption.ts";
 import { type StartOptions, startLab } from "./start.ts";
 import { enterLab, type LabState } from "./state.ts";
@@ -14,18 +15,22 @@ import { stopLab } from "./stop.ts";
  * reached), and takes the lab down again however the program ended. Ctrl-C ends the program first; when we are killed, the lab
  * ends by itself.
  *
+ * A program that `measures` has a session of its own, ranked as a probe's: a witness that waits for a processor tells of events
+ * when it got one.
+ *
  * @returns the program's exit status; 130 when it was interrupted.
  * @throws LabError `NotRunning` when the lab ended under the program
  */
 export async function runInside(
   argv: readonly string[],
-  options: StartOptions & { readonly workingDirectory: string },
+  options: StartOptions & { readonly workingDirectory: string; readonly measures?: boolean },
 ): Promise<number> {
   const interrupted = interruption("the lab was ended");
   const lab = await startLab({ ...options, attached: true, signal: interrupted });
   try {
     const [command, ...args] = [...enterLab(lab, options.workingDirectory), ...argv];
-    const child = spawn(command!, args, { stdio: "inherit" });
+    const child = spawn(command!, args, { stdio: "inherit", detached: options.measures ?? false });
+    if (options.measures && child.pid !== undefined) rankSession(child.pid, "probe");
     interrupted.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
     const [status, signal] = await once(child, "exit");
     const labEnded = signal !== null && (await endedWithin(lab, 1_000, interrupted));

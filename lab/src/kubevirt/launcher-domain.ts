@@ -8,7 +8,6 @@ import {
   receive,
   startMachine,
 } from "../qemu/index.ts";
-import { rankSession } from "../session.ts";
 import { binding } from "./bridge-binding.ts";
 import { leaseFor } from "./dhcp-message.ts";
 import { type DhcpServer, startDhcpServer } from "./dhcp-server.ts";
@@ -188,8 +187,6 @@ export class LauncherDomain implements LauncherMethods {
       }
       this.#migration = { ...this.#migration!, endTimestamp: timestamp() };
       this.#state = "migrated";
-      // From here on it only gives its memory back, and the guest needs the processor elsewhere.
-      rankSession("self", "background");
       await machine.kill();
       this.#changed();
     } catch (error) {
