@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   cancelMigration,
   type Faults,
@@ -15,8 +16,12 @@ const slowly: Faults = { bandwidth: 8_000_000 };
 
 const targetFor = (stage: Stage) => stage.workers.find((name) => name !== stage.vm.node)!;
 
-/** Source, address, routes and probes are as if nothing had been asked for. */
+/** How long the VM is watched after the migration's end, ms: what the lab clears away must not touch it either. */
+const aftermath = 3000;
+
+/** Source, address, routes and probes are as if nothing had been asked for, and stay so. */
 async function expectNothingHappened(stage: Stage, target: string, from: number): Promise<void> {
+  await sleep(aftermath);
   expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual(stage.vm);
   const changes = stage.routes.filter((route) => route.at >= from);
   expect(changes.filter(({ where }) => where === target || where === stage.vm.node)).toEqual([]);

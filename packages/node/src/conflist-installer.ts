@@ -36,7 +36,7 @@ export function installConflist({ view, confDir, binDir, onError }: ConflistInst
           : updateConflist(present, wanted);
     if (text === undefined) return;
     mkdirSync(confDir, { recursive: true, mode: 0o755 });
-    writeFileSync(`${path}.tmp`, text, { mode: 0o644 });
+    writeFileSync(`${path}.tmp`, text, { mode: 0o644, flush: true });
     renameSync(`${path}.tmp`, path);
   }
 
