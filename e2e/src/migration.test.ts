@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ask,
   inside,
@@ -56,6 +57,18 @@ describe("live migration", () => {
         metrics.normal,
       ]);
     }
+    await expectUnbroken(stage, from);
+  });
+
+  it("comes back later to a node that has seen its connections before, and they go on after convergence", async () => {
+    await using stage = await setStage("homecomer");
+    const away = stage.workers.find((name) => name !== stage.vm.node)!;
+    const from = now();
+    for (const target of [away, stage.vm.node]) {
+      await migrateVm(stage.client, stage.vmName, target);
+      await untilNormal(stage, target);
+    }
+    await sleep(3000);
     await expectUnbroken(stage, from);
   });
 

@@ -96,6 +96,15 @@ describe("ADD", () => {
     ]);
   });
 
+  it("forgets what the node saw of a VM's connections before its guest arrives, and nothing for others", async () => {
+    const { run, components } = setUp();
+    await run("ADD");
+    await run("ADD", { env: launcher("a") });
+    expect(components.wiring.forgotten).toEqual([]);
+    await run("ADD", { env: launcher("b") });
+    expect(components.wiring.forgotten).toMatchObject([{ peers: expect.arrayContaining(["10.244.0.1"]) }]);
+  });
+
   it("writes the status file with the container's ID once policy is in force", async () => {
     const { run } = setUp();
     await run("ADD");
@@ -164,6 +173,7 @@ describe("DEL", () => {
     const { run, components } = setUp();
     await run("ADD");
     expect((await run("DEL")).exitCode).toBe(0);
+    expect(components.wiring.forgotten).toEqual([{ addresses: ["10.244.0.1", "fd00:10:244::1"] }]);
     expect(components.attachments.list()).toEqual([]);
     expect(components.wiring.links.size).toBe(0);
     expect(components.endpoints.present.size).toBe(0);

@@ -2,6 +2,7 @@ import type { WorkloadAssignment, WorkloadRelease, WorkloadRequest } from "@fair
 import type { Attachment, AttachmentKey, AttachmentStore } from "./attachment.ts";
 import type { CniComponents, Endpoints, PodAnnotator, Workload } from "./components.ts";
 import { CniError } from "./error.ts";
+import type { Absence } from "./lingering.ts";
 import type { Wired, Wiring, WiringRequest } from "./wiring.ts";
 
 const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifName}`;
@@ -20,6 +21,8 @@ export function createFakeAttachments(): AttachmentStore {
 /** A kernel with interfaces only: what `attach` made is in `links`, by host interface. */
 export interface FakeWiring extends Wiring {
   readonly links: ReadonlyMap<string, WiringRequest & Wired>;
+  /** What `forget` was asked, in order. */
+  readonly forgotten: readonly Absence[];
   /** The next call of `attach` throws this. */
   failNext?: Error;
 }
@@ -27,9 +30,11 @@ export interface FakeWiring extends Wiring {
 /** Interfaces in memory. */
 export function createFakeWiring(): FakeWiring {
   const links = new Map<string, WiringRequest & Wired>();
+  const forgotten: Absence[] = [];
   let index = 100;
   const fake: FakeWiring = {
     links,
+    forgotten,
     async attach(request) {
       const { failNext } = fake;
       delete fake.failNext;
@@ -44,6 +49,7 @@ export function createFakeWiring(): FakeWiring {
         if (name === request.hostInterface || (request.netns !== "" && link.netns === request.netns))
           links.delete(name);
     },
+    forget: async (request) => void forgotten.push(request),
     inspect: async (request) =>
       links.has(request.hostInterface) ? [] : [`host interface ${request.hostInterface} is missing`],
   };

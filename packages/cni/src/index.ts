@@ -31,6 +31,7 @@ export {
   FrameError,
 } from "./frame.ts";
 export { gateway4, gateway6, hostInterfaceName, hostMac, vmMac } from "./interface-name.ts";
+export type { Absence } from "./lingering.ts";
 export { buildMessenger, installMessenger, messengerNames } from "./messenger.ts";
 export {
   type CniRequest,

@@ -64,6 +64,7 @@ export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring 
     attach: async (request) => (await call({ method: "attach", request })) as Wired,
     inspect: async (request) => (await call({ method: "inspect", request })) as readonly string[],
     detach: async (request) => void (await call({ method: "detach", request })),
+    forget: async (request) => void (await call({ method: "forget", request })),
     async [Symbol.asyncDispose]() {
       await thread?.end();
     },

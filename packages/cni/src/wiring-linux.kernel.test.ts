@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NetworkNamespace, RouteSocket, readSysctl } from "@fairlead/netlink";
+import { Conntrack, NetworkNamespace, RouteSocket, readSysctl } from "@fairlead/netlink";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CniError } from "./error.ts";
 import { hostInterfaceName } from "./interface-name.ts";
@@ -167,5 +167,35 @@ describe("wiring a pod", () => {
 
   it("names the namespace that is not there", () => {
     expect(() => wiring.attach({ ...request, netns: join(directory, "never") })).toThrow(/wire cali.*never/);
+  });
+
+  it("forgets connections of an absent VM, but those with the node and its pods", () => {
+    using conntrack = Conntrack.open({ netns: node });
+    using host = RouteSocket.open({ netns: node });
+    const loopback = host.links.get("lo")!.index;
+    const connection = (source: string, destination: string) => ({
+      original: { source, destination, protocol: 17, sourcePort: 1000, destinationPort: 53 },
+    });
+    const sides = [
+      { vm: "10.244.0.5", other: "10.244.0.6", own: "192.0.2.1", length: 24, far: "198.51.100.9" },
+      { vm: "fd00:10:244::5", other: "fd00:10:244::6", own: "2001:db8::1", length: 64, far: "2001:db8:9::9" },
+    ];
+    for (const { vm, other, own, length, far } of sides) {
+      host.addresses.replace({ linkIndex: loopback, address: `${own}/${length}`, noDad: true });
+      for (const peer of [other, own, far]) conntrack.add(connection(peer, vm));
+      conntrack.add(connection(other, far));
+    }
+    const remaining = () =>
+      conntrack.list().map(({ original: { source, destination } }) => `${source} ${destination}`);
+    const addresses = sides.map(({ vm }) => vm);
+    wiring.forget({ addresses, peers: sides.map(({ other }) => other) });
+    expect(remaining().toSorted()).toEqual(
+      sides
+        .flatMap(({ vm, other, own, far }) => [`${other} ${vm}`, `${own} ${vm}`, `${other} ${far}`])
+        .toSorted(),
+    );
+    wiring.forget({ addresses });
+    expect(remaining().toSorted()).toEqual(sides.map(({ other, far }) => `${other} ${far}`).toSorted());
+    wiring.forget({ addresses: [] });
   });
 });

@@ -1,7 +1,15 @@
 import { isIPv4 } from "node:net";
-import { NetlinkError, NetworkNamespace, RouteSocket, readSysctl, writeSysctl } from "@fairlead/netlink";
+import {
+  Conntrack,
+  NetlinkError,
+  NetworkNamespace,
+  RouteSocket,
+  readSysctl,
+  writeSysctl,
+} from "@fairlead/netlink";
 import { CniError } from "./error.ts";
 import { gateway4, gateway6, hostMac } from "./interface-name.ts";
+import { type Absence, lingers } from "./lingering.ts";
 import { asHostPrefix } from "./result.ts";
 import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
 
@@ -69,6 +77,7 @@ export interface LinuxWiringOptions {
 export interface LinuxWiring extends Disposable {
   attach(request: WiringRequest): Wired;
   detach(request: UnwiringRequest): void;
+  forget(request: Absence): void;
   inspect(request: WiringRequest): readonly string[];
 }
 
@@ -124,6 +133,20 @@ export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring
     remove(pod, request.containerInterface);
   }
 
+  function forget({ addresses, peers }: Absence): void {
+    if (addresses.length === 0) return;
+    const own = () => host.addresses.list().map(({ address }) => address.split("/")[0]!);
+    const staying = peers && new Set([...peers, ...own()]);
+    using conntrack = Conntrack.open(options.node ? { netns: options.node } : {});
+    try {
+      for (const address of addresses)
+        conntrack.delete({ address }, (entry) => lingers(entry, address, staying));
+    } catch (error) {
+      // A kernel that cannot list its connections (nf_conntrack_netlink) cannot forget them either.
+      if (!isNetlink(error, "Unsupported", "Invalid")) throw error;
+    }
+  }
+
   function inspect(request: WiringRequest): readonly string[] {
     const hostLink = host.links.get(request.hostInterface);
     if (!hostLink) return [`host interface ${request.hostInterface} is missing`];
@@ -161,6 +184,7 @@ export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring
     attach: (request) => wire(`wire ${request.hostInterface}`, () => attach(request)),
     detach: (request) =>
       wire(`unwire ${request.hostInterface ?? request.containerInterface}`, () => detach(request)),
+    forget: (request) => wire(`forget connections of ${request.addresses.join(", ")}`, () => forget(request)),
     inspect: (request) => wire(`inspect ${request.hostInterface}`, () => inspect(request)),
     [Symbol.dispose]: () => host.close(),
   };

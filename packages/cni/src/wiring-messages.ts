@@ -1,10 +1,12 @@
 import type { CniErrorCode } from "./error.ts";
+import type { Absence } from "./lingering.ts";
 import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
 
 /** One call of `Wiring`, for the thread. */
 export type WiringCall =
   | { readonly method: "attach" | "inspect"; readonly request: WiringRequest }
-  | { readonly method: "detach"; readonly request: UnwiringRequest };
+  | { readonly method: "detach"; readonly request: UnwiringRequest }
+  | { readonly method: "forget"; readonly request: Absence };
 
 export type WiringOrder = WiringCall & { readonly id: number };
 

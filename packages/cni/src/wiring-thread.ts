@@ -23,6 +23,9 @@ function run({ method, request }: WiringCall): WiringResult {
     case "detach":
       wiring.detach(request);
       return undefined;
+    case "forget":
+      wiring.forget(request);
+      return undefined;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Absence } from "./lingering.ts";
+
 /** How a pod is to be wired. */
 export interface WiringRequest {
   /** Path of the pod's network namespace. */
@@ -40,6 +42,8 @@ export interface Wiring {
   attach(request: WiringRequest): Promise<Wired>;
   /** Removes the pair; nothing there is success. Rejects with CniError WiringFailed. */
   detach(request: UnwiringRequest): Promise<void>;
+  /** Forgets the tracked connections of absent addresses that linger. Rejects with CniError WiringFailed. */
+  forget(request: Absence): Promise<void>;
   /** Compares what is with what `attach` makes; resolves with one sentence for each difference. */
   inspect(request: WiringRequest): Promise<readonly string[]>;
 }

@@ -27,8 +27,10 @@ export interface DecodedEntry {
   readonly id: number | undefined;
 }
 
-export function encodeFamily(writer: MessageWriter, family: Family): void {
-  writer.put8(writer.header(SIZE), addressFamily(family));
+/** Undefined: both families. */
+export function encodeFamily(writer: MessageWriter, family: Family | undefined): void {
+  const at = writer.header(SIZE);
+  if (family !== undefined) writer.put8(at, addressFamily(family));
 }
 
 /** What CT_NEW carries. Without a reply tuple: the original turned round, no translation. */

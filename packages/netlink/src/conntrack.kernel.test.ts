@@ -24,11 +24,12 @@ test.each([
   expect(conntrack.list()).toHaveLength(4);
   expect(conntrack.list({ address: vm })).toHaveLength(3);
   expect(conntrack.list().map(({ mark }) => mark)).toContain(7);
-  expect(conntrack.deleteByAddress(vm)).toBe(3);
+  expect(conntrack.delete({ address: vm }, ({ mark }) => mark === 7)).toBe(1);
+  expect(conntrack.delete({ address: vm })).toBe(2);
   expect(conntrack.list().map(({ original }) => original)).toEqual([
     { ...udp(other, server, 1003), icmp: undefined },
   ]);
-  expect(conntrack.deleteByAddress(vm)).toBe(0);
+  expect(conntrack.delete({ address: vm })).toBe(0);
 });
 
 test("families are listed apart", () => {

@@ -26,8 +26,8 @@ export interface Conntrack extends Disposable {
   list(filter?: ConntrackFilter): ConntrackEntry[];
   /** `conntrack -I`. `AlreadyExists` when it is tracked. The protocol must need no state of its own: UDP, not TCP. */
   add(entry: NewConntrackEntry): void;
-  /** `conntrack -D --orig-src A`, `--orig-dst A`, `--reply-src A`, `--reply-dst A`; returns how many were deleted. */
-  deleteByAddress(address: string): number;
+  /** `conntrack -D`, of the entries for which `matches` is true (default: all that the filter means); returns how many were deleted. */
+  delete(filter: ConntrackFilter, matches?: (entry: ConntrackEntry) => boolean): number;
   close(): void;
 }
 
@@ -51,22 +51,22 @@ class KernelConntrack implements Conntrack {
     return this.#find(filter).map(({ entry }) => entry);
   }
 
+  /** Entries of other addresses are left undecoded: a node may track a million of them. The kernel's own filter (CTA_FILTER) gets IPv6 wrong. */
   #find({ family, address }: ConntrackFilter): DecodedEntry[] {
-    const wanted = address === undefined ? undefined : formatAddress(parseAddress(address));
+    const bytes = address === undefined ? undefined : parseAddress(address);
+    const wanted = bytes && formatAddress(bytes);
     const only = family ?? (wanted === undefined ? undefined : familyOfText(wanted));
-    const families: readonly Family[] = only === undefined ? [4, 6] : [only];
-    return families.flatMap((one) =>
-      this.#socket.dump(
-        CT_GET,
-        (writer) => encodeFamily(writer, one),
-        ({ payload }) => {
-          const found = decodeEntry(payload);
-          return found !== undefined && (wanted === undefined || concerns(found.entry, wanted))
-            ? found
-            : undefined;
-        },
-        () => ({ operation: "list tracked connections" }),
-      ),
+    return this.#socket.dump(
+      CT_GET,
+      (writer) => encodeFamily(writer, only),
+      ({ payload }) => {
+        if (bytes !== undefined && !payload.includes(bytes)) return undefined;
+        const found = decodeEntry(payload);
+        return found !== undefined && (wanted === undefined || concerns(found.entry, wanted))
+          ? found
+          : undefined;
+      },
+      () => ({ operation: "list tracked connections" }),
     );
   }
 
@@ -80,9 +80,9 @@ class KernelConntrack implements Conntrack {
     );
   }
 
-  deleteByAddress(address: string): number {
-    const found = this.#find({ address });
-    const describe = () => ({ operation: "delete tracked connections of", object: address });
+  delete(filter: ConntrackFilter, matches: (entry: ConntrackEntry) => boolean = () => true): number {
+    const found = this.#find(filter).filter(({ entry }) => matches(entry));
+    const describe = () => ({ operation: "delete tracked connections of", object: filter.address ?? "all" });
     const results = this.#socket.batch(
       found.map((item) => ({
         type: CT_DELETE,
