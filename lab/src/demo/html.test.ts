@@ -8,7 +8,7 @@ const observation: MigrationObservation = {
   from: "node1",
   to: "node2",
   requestedAt: 0,
-  guest: { stoppedAt: 1000, resumedAt: 1060, downtimeMs: 60, totalMs: 700 },
+  guest: { stoppedAt: 1000, resumedAt: 1060, totalMs: 700 },
   announcement: { kind: "rarp", at: 1061 },
   routes: [
     { at: 1062, where: "tor", family: 4, change: "added", metric: 512, origin: "bgp", gateway: "10.10.2.2" },

@@ -9,8 +9,6 @@ export interface GuestPause {
   readonly stoppedAt: number;
   /** The target's virtual processors run. */
   readonly resumedAt: number;
-  /** `downtime` of query-migrate. */
-  readonly downtimeMs: number;
   /** `total-time` of query-migrate. */
   readonly totalMs: number;
 }

@@ -28,7 +28,7 @@ const good: MigrationObservation = {
   from: "node1",
   to: "node2",
   requestedAt: 0,
-  guest: { stoppedAt: 1000, resumedAt: 1060, downtimeMs: 60, totalMs: 700 },
+  guest: { stoppedAt: 1000, resumedAt: 1060, totalMs: 700 },
   announcement: { kind: "rarp", at: 1061 },
   policyReadyAt: 400,
   targetAddresses: ["10.10.2.2", "fd00:10:2::2"],

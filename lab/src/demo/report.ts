@@ -31,6 +31,7 @@ export interface MetricChange {
 export interface MigrationReport {
   readonly from: string;
   readonly to: string;
+  /** From QEMU's STOP on the source to its RESUME on the target. */
   readonly qemuDowntimeMs: number;
   readonly totalMs: number;
   readonly announcement: { readonly kind: string; readonly afterResumeMs: number } | null;
@@ -70,6 +71,7 @@ export const metrics = { normal: 1024, elevated: 512 } as const;
 /** Turns what was seen of one migration into its report. */
 export function reportMigration(observation: MigrationObservation): MigrationReport {
   const { announcement, guest, routes, to } = observation;
+  const pauseMs = guest.resumedAt - guest.stoppedAt;
   const workload = routes.filter(({ where, origin }) => where === to && origin === "workload");
   const elevatedAt = whenBothFamilies(workload.filter(isAdded(metrics.elevated)));
   const torAt = whenBothFamilies(
@@ -88,7 +90,7 @@ export function reportMigration(observation: MigrationObservation): MigrationRep
   return {
     from: observation.from,
     to,
-    qemuDowntimeMs: guest.downtimeMs,
+    qemuDowntimeMs: pauseMs,
     totalMs: guest.totalMs,
     announcement: announcement
       ? { kind: announcement.kind, afterResumeMs: announcement.at - guest.resumedAt }
@@ -118,8 +120,8 @@ export function reportMigration(observation: MigrationObservation): MigrationRep
         family: recording.plan.family,
         kind: recording.plan.kind === "udp-echo" ? "udp" : "tcp",
         ...figures,
-        networkAddedMs: figures.longestGapMs - guest.downtimeMs,
-        gapToPauseRatio: figures.longestGapMs / guest.downtimeMs,
+        networkAddedMs: figures.longestGapMs - pauseMs,
+        gapToPauseRatio: figures.longestGapMs / pauseMs,
         bytes: recording.bytes,
       };
     }),

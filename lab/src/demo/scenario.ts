@@ -151,7 +151,6 @@ async function observeMigration(
     guest: {
       stoppedAt: toMs(find("stopped").at),
       resumedAt: toMs(find("resumed").at),
-      downtimeMs: completed.downtimeMs ?? Number.NaN,
       totalMs: completed.totalMs ?? Number.NaN,
     },
     ...(announcement?.kind && { announcement: { kind: announcement.kind, at: toMs(announcement.at) } }),

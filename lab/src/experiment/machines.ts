@@ -6,7 +6,7 @@ import { ask } from "../control/client.ts";
 import type { NodeStatus } from "../control/protocol.ts";
 import { LabError } from "../error.ts";
 import { inside } from "../first/paths.ts";
-import { rankSession } from "../session.ts";
+import { promptly } from "../precedence.ts";
 
 /** All machines of the running lab. */
 export async function listMachines(): Promise<readonly NodeStatus[]> {
@@ -25,13 +25,8 @@ export function entering(machine: NodeStatus): [string, ...string[]] {
 
 /** Starts a program on a machine: in its network, its mounts and its host name, and as the leader of its own session. */
 export function spawnOn(machine: NodeStatus, argv: readonly string[]): ChildProcess {
-  const [program, ...args] = [...entering(machine), ...argv];
-  const child = spawn(program!, args, {
-    stdio: ["ignore", "ignore", "inherit"],
-    detached: true,
-  });
-  if (child.pid !== undefined) rankSession(child.pid, "probe");
-  return child;
+  const [program, ...args] = [...promptly(), ...entering(machine), ...argv];
+  return spawn(program!, args, { stdio: ["ignore", "ignore", "inherit"], detached: true });
 }
 
 /** The lines of a machine's JSON-lines file; none when it does not exist yet. A last line still being written is left out. */

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ApiClient, getIfPresent, kinds } from "@fairlead/api";
 import type { NodeStatus } from "../control/protocol.ts";
+import { promptly } from "../precedence.ts";
 import type { ProbePlan, Recording } from "../probe/recording.ts";
 import { pathOn, spawnOn, waitFor } from "./machines.ts";
 import type { RunningVm } from "./virtual-machine.ts";
@@ -84,7 +85,15 @@ export async function probeFromPod(
         {
           name: "probe",
           image: "probe",
-          command: [process.execPath, program, "--plans", files.plans, "--output", files.output],
+          command: [
+            ...promptly(),
+            process.execPath,
+            program,
+            "--plans",
+            files.plans,
+            "--output",
+            files.output,
+          ],
         },
       ],
     },

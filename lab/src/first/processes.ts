@@ -68,6 +68,7 @@ export function routers(topology: Topology): ProcessSpec[] {
     .map((node) => ({
       name: `${node.name}/bird`,
       node: node.name,
+      isPrompt: true,
       argv: ["bird", "-f", "-c", node.startupConfig!, "-s", "/run/bird.ctl"],
     }));
 }
@@ -82,6 +83,7 @@ export function workers(topology: Topology): ProcessSpec[] {
       const specs: (Omit<ProcessSpec, "node" | "name"> & { name: string })[] = [
         {
           name: "bird",
+          isPrompt: true,
           // -R: keep the routes of the last run until the neighbours are back.
           argv: ["bird", "-f", "-R", "-c", bird, "-s", "/run/fairlead/bird.ctl"],
           after: inNode(node, bird),

@@ -4,6 +4,7 @@ import { setPriority } from "node:os";
 import { join } from "node:path";
 import type { ProcessState, ProcessStatus } from "../control/protocol.ts";
 import { LabError, messageOf } from "../error.ts";
+import { promptly } from "../precedence.ts";
 
 /** One long-running program of the lab, as data. */
 export interface ProcessSpec {
@@ -13,6 +14,8 @@ export interface ProcessSpec {
   readonly node?: string;
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Interrupts the others as soon as it has something to do. */
+  readonly isPrompt?: boolean;
   /** Runs when the others leave it a processor. */
   readonly isBackground?: boolean;
   /** Path as seen by the supervisor; the program starts when this file exists. */
@@ -142,7 +145,11 @@ export class Supervisor {
       entry.timer = setTimeout(() => this.#start(entry), filePoll);
       return;
     }
-    const [program, ...args] = [...this.#enter(spec.node), ...spec.argv];
+    const [program, ...args] = [
+      ...(spec.isPrompt ? promptly() : []),
+      ...this.#enter(spec.node),
+      ...spec.argv,
+    ];
     const child = spawn(program!, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...spec.env },

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../error.ts";
 import { logDirectory } from "../first/paths.ts";
+import { promptly } from "../precedence.ts";
 import { startTimeOf } from "../process.ts";
-import { rankSession } from "../session.ts";
 import { interruption } from "./interruption.ts";
 import { type StartOptions, startLab } from "./start.ts";
 import { enterLab, type LabState } from "./state.ts";
@@ -15,8 +15,7 @@ import { stopLab } from "./stop.ts";
  * reached), and takes the lab down again however the program ended. Ctrl-C ends the program first; when we are killed, the lab
  * ends by itself.
  *
- * A program that `measures` has a session of its own, ranked as a probe's: a witness that waits for a processor tells of events
- * when it got one.
+ * A program that `measures` runs promptly: a witness that waits for a processor tells of events when it got one.
  *
  * @returns the program's exit status; 130 when it was interrupted.
  * @throws LabError `NotRunning` when the lab ended under the program
@@ -28,9 +27,9 @@ export async function runInside(
   const interrupted = interruption("the lab was ended");
   const lab = await startLab({ ...options, attached: true, signal: interrupted });
   try {
-    const [command, ...args] = [...enterLab(lab, options.workingDirectory), ...argv];
-    const child = spawn(command!, args, { stdio: "inherit", detached: options.measures ?? false });
-    if (options.measures && child.pid !== undefined) rankSession(child.pid, "probe");
+    const prefix = options.measures ? promptly() : [];
+    const [command, ...args] = [...prefix, ...enterLab(lab, options.workingDirectory), ...argv];
+    const child = spawn(command!, args, { stdio: "inherit" });
     interrupted.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
     const [status, signal] = await once(child, "exit");
     const labEnded = signal !== null && (await endedWithin(lab, 1_000, interrupted));

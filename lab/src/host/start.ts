@@ -8,9 +8,9 @@ import type { Readable } from "node:stream";
 import { cannotWrite, LabError, type LabErrorCode, messageOf } from "../error.ts";
 import { compileCache, logDirectory, outDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
+import { rankSession } from "../precedence.ts";
 import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
-import { rankSession } from "../session.ts";
 import { readTopology } from "../topology/topology.ts";
 import { claimStart } from "./claim.ts";
 import { requirePrograms, requireSpace, searchPath } from "./preflight.ts";
@@ -83,7 +83,7 @@ export async function startLab(given: StartOptions): Promise<LabState> {
     },
   );
   closeSync(log);
-  // Routing and the agents share this session; what stands for other machines' control plane has its own.
+  // The agents share this session; what stands for other machines' control plane has its own.
   if (wrapper.pid !== undefined) rankSession(wrapper.pid, "agents");
   try {
     return await untilReady(wrapper, options, rootless);

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { rankSession } from "../precedence.ts";
 import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
-import { rankSession } from "../session.ts";
 
 export interface ContainerStart {
   readonly argv: readonly string[];

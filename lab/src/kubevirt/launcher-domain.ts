@@ -39,6 +39,11 @@ export interface LauncherOptions {
 
 /** Milliseconds the target may take to run the guest after the source has sent everything. */
 const arrivalDeadline = 30_000;
+/**
+ * Milliseconds from the end of the copy to that of the source's QEMU: on two nodes libvirt confirms to each other in between.
+ * Here the kernel, which gives its memory back in one go, would do that on the processors the guest has just moved to.
+ */
+const confirmation = 300;
 /** How often KubeVirt's launcher asks libvirt whether the incoming job is over, milliseconds. */
 const jobPoll = 100;
 /** How often a copy is judged, milliseconds. A copy as short as most are here is left in peace. */
@@ -187,6 +192,7 @@ export class LauncherDomain implements LauncherMethods {
       }
       this.#migration = { ...this.#migration!, endTimestamp: timestamp() };
       this.#state = "migrated";
+      await delay(confirmation);
       await machine.kill();
       this.#changed();
     } catch (error) {

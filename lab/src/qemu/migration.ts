@@ -9,7 +9,7 @@ export interface MigrationResult {
   readonly startedAt: bigint;
   /** CLOCK_MONOTONIC nanoseconds: the guest's processors stopped on the source. */
   readonly stoppedAt: bigint;
-  /** Milliseconds from stop to the last byte sent, by QEMU's own reckoning. */
+  /** Milliseconds from stop until the target has said that it runs, by QEMU's own reckoning. */
   readonly downtimeMs: number;
   /** Milliseconds for the whole of it, by QEMU's own reckoning. */
   readonly totalMs: number;
@@ -31,6 +31,12 @@ export interface MigrateOptions {
 }
 
 const unlimited = 2 ** 62;
+
+/**
+ * What libvirt switches on for both sides of every migration. On the return path the target says whether it runs: a source
+ * that does not hear it resumes its guest, and the pause that is reported lasts until then.
+ */
+const common = { events: true, "return-path": true } as const;
 
 /**
  * How long a pause QEMU may plan for, in milliseconds. Its own default comes last: a sender of TCP towards a guest that
@@ -56,7 +62,7 @@ const statusOf = (event: QmpEvent) => (event.event === "MIGRATION" ? String(even
  */
 export async function migrate(qmp: QmpClient, options: MigrateOptions): Promise<MigrationResult> {
   await setCapabilities(qmp, {
-    events: true,
+    ...common,
     "pause-before-switchover": options.beforeSwitchover !== undefined,
   });
   await qmp.execute("migrate-set-parameters", {
@@ -147,7 +153,7 @@ async function resumeIfStopped(qmp: QmpClient): Promise<void> {
  * `MigrationFailed` when the migration breaks off.
  */
 export async function receive(qmp: QmpClient, uri: string): Promise<{ resumed: Promise<bigint> }> {
-  await setCapabilities(qmp, { events: true, "late-block-activate": true });
+  await setCapabilities(qmp, { ...common, "late-block-activate": true });
   const resumed = arrival(qmp);
   resumed.catch(() => {});
   await qmp.execute("migrate-incoming", { uri });

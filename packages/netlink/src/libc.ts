@@ -32,6 +32,8 @@ export interface Libc {
   epoll_wait(epoll: number, events: Buffer, count: number, timeout: number): number;
   eventfd(initial: number, flags: number): number;
   clock_gettime(clock: number, timespec: Buffer): number;
+  /** syscall(2) with three arguments. */
+  syscall3(call: number, first: number, second: Buffer, third: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -82,6 +84,7 @@ function load(): Libc {
     epoll_ctl: library.func("int epoll_ctl(int epoll, int op, int fd, void *event)"),
     epoll_wait: library.func("int epoll_wait(int epoll, void *events, int count, int timeout)"),
     eventfd: library.func("int eventfd(unsigned int initial, int flags)"),
+    syscall3: library.func("syscall", "long", ["long", "long", "void *", "long"]),
     clock_gettime: library.func("int clock_gettime(int clock, void *timespec)"),
   };
 }

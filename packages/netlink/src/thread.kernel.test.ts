@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { expect, it, test } from "vitest";
 import { Thread } from "./thread.ts";
 
-const testbed = { beside: import.meta.url, program: "testbed-thread", name: "testbed" };
+const counting = { beside: import.meta.url, program: "counting-thread.fixture", name: "counting" };
 
 it("takes orders in their order, and ends when asked to", async () => {
   const reports: number[] = [];
   let exits = 0;
   const thread = new Thread<number, number>({
-    ...testbed,
+    ...counting,
     onReport: (count) => void reports.push(count),
     onExit() {
       exits += 1;
@@ -23,7 +23,7 @@ it("takes orders in their order, and ends when asked to", async () => {
 
 it("drops the orders that wait when it is asked to end", async () => {
   const reports: number[] = [];
-  const thread = new Thread<number, number>({ ...testbed, onReport: (count) => void reports.push(count) });
+  const thread = new Thread<number, number>({ ...counting, onReport: (count) => void reports.push(count) });
   for (let i = 0; i < 100; i++) thread.post(5_000);
   await thread.end();
   expect(reports.length).toBeLessThan(100);
@@ -32,7 +32,7 @@ it("drops the orders that wait when it is asked to end", async () => {
 it("tells of a program that cannot be loaded, and is gone", async () => {
   const errors: Error[] = [];
   const thread = new Thread<number, number>({
-    ...testbed,
+    ...counting,
     program: "no-such-thread",
     onReport() {},
     onError: (error) => void errors.push(error),
@@ -45,7 +45,7 @@ const program = (body: string) => `
   import { Thread } from ${JSON.stringify(new URL("./thread.ts", import.meta.url).href)};
   async function busy() {
     const begun = Promise.withResolvers();
-    const thread = new Thread({ ...${JSON.stringify(testbed)}, onReport: begun.resolve });
+    const thread = new Thread({ ...${JSON.stringify(counting)}, onReport: begun.resolve });
     for (let i = 0; i < 1_000; i++) thread.post(300);
     thread.ref();
     await begun.promise;

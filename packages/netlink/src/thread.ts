@@ -13,6 +13,8 @@
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 
+export { takePrecedence } from "./precedence.ts";
+
 const RUNNING = 0;
 const ENDING = 1;
 const ENDED = 2;

@@ -2,23 +2,16 @@
  * The thread of `reflex.ts`: hears guests and changes their routes at once, whatever the main loop is doing. It judges a frame as the main loop
  * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
  */
-import { setPriority } from "node:os";
 import { createAnnouncementListener } from "@fairlead/garp";
 import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
-import { report, takeOrders } from "@fairlead/netlink/thread";
+import { report, takeOrders, takePrecedence } from "@fairlead/netlink/thread";
 import { ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
 import { rehearse } from "./reflex-rehearsal.ts";
 
 type Arm = Extract<ReflexOrder, { readonly type: "arm" }>;
 
-/** Nice value. The thread sleeps nearly always; when it wakes, a guest waits for its network. Linux counts it by thread. */
-const urgency = -15;
-try {
-  setPriority(urgency);
-} catch {
-  // Without CAP_SYS_NICE it takes its turn like any other.
-}
+takePrecedence();
 
 const listener = createAnnouncementListener();
 // It only saves time: where it fails, real listening says why.

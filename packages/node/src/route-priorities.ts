@@ -40,7 +40,11 @@ export async function readRoutePriorities(
     renameSync(`${file}.tmp`, file);
     return priorities;
   } catch (error) {
-    onError(error);
+    onError(
+      new Error("the cluster does not tell the priorities of routes; those of the last start are used", {
+        cause: error,
+      }),
+    );
     return remembered(file);
   }
 }

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { rankSession } from "../../precedence.ts";
 import { sendSignal } from "../../process.ts";
-import { rankSession } from "../../session.ts";
 import type { Endpoint, Forwarder } from "./proxy.ts";
 
 /** Bytes of one read; as much as QEMU writes at once. */
