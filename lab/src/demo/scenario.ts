@@ -56,16 +56,18 @@ export async function runScenario(
   tell(`the VM runs on ${vm.node} with ${vm.ipv4} and ${vm.ipv6}`);
 
   const routes: RouteChange[] = [];
-  const watches = [...workers, need(machines, "tor")].map((machine) =>
-    watchRoutes({
-      netns: NetworkNamespace.open({ pid: machine.pid }),
-      where: machine.name,
-      addresses: [vm.ipv4, vm.ipv6],
-      onChange: (change) => routes.push(change),
-    }),
-  );
+  using watches = new DisposableStack();
+  for (const machine of [...workers, need(machines, "tor")])
+    watches.use(
+      watchRoutes({
+        netns: NetworkNamespace.open({ pid: machine.pid }),
+        where: machine.name,
+        addresses: [vm.ipv4, vm.ipv6],
+        onChange: (change) => routes.push(change),
+      }),
+    );
 
-  const fromClient = await probeFromMachine(outside, planProbes("client", vm));
+  await using fromClient = await probeFromMachine(outside, planProbes("client", vm));
   tell("probes from the external client are answered");
   const { bootId } = await readGuestStatus(outside, vm.ipv4);
 
@@ -75,7 +77,7 @@ export async function runScenario(
     const bystander = workers.find(({ name }) => name !== current.node && name !== target.name);
     if (!bystander)
       throw new LabError("BadTopology", "the demo needs three workers; look at the topology file");
-    const fromPod = await probeFromPod(client, bystander, planProbes("pod", vm));
+    await using fromPod = await probeFromPod(client, bystander, planProbes("pod", vm));
     tell(`migrating from ${current.node} to ${target.name}; a pod on ${bystander.name} probes as well`);
     migrations.push(await observeMigration(client, current, target, routes, fromPod));
     current = await waitUntilRunning(client, vmName);
@@ -83,7 +85,7 @@ export async function runScenario(
   }
   const keptRunning = (await readGuestStatus(outside, vm.ipv4)).bootId === bootId;
   const recordings = await fromClient.stop();
-  for (const watch of watches) watch.close();
+  watches.dispose();
 
   tell("stopping the VM and starting it again");
   const restarted = await restartVm(client, vmName);

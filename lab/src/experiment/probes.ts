@@ -13,7 +13,7 @@ const program = join(import.meta.dirname, "..", "probe", "main.ts");
 const namespace = "default";
 
 /** Probes under way somewhere. */
-export interface ProbeRun {
+export interface ProbeRun extends AsyncDisposable {
   /** Ends the probes and returns what they saw, one recording per plan. */
   stop(): Promise<readonly Recording[]>;
 }
@@ -58,13 +58,22 @@ export async function probeFromMachine(machine: NodeStatus, plans: readonly Prob
     files.output,
   ]);
   const exit = once(child, "exit");
-  await untilAnswered(machine, files.output, machine.name);
+  const end = async () => {
+    child.kill("SIGTERM");
+    await exit;
+  };
+  try {
+    await untilAnswered(machine, files.output, machine.name);
+  } catch (error) {
+    await end();
+    throw error;
+  }
   return {
     async stop() {
-      child.kill("SIGTERM");
-      await exit;
+      await end();
       return readRecordings(machine, files.output);
     },
+    [Symbol.asyncDispose]: end,
   };
 }
 
@@ -98,16 +107,21 @@ export async function probeFromPod(
       ],
     },
   });
+  const end = async () => {
+    if ((await getIfPresent(client, kinds.Pod, { namespace, name })) === undefined) return;
+    await client.delete(kinds.Pod, { namespace, name });
+    await waitFor(`end of pod ${name}`, 60, async () => {
+      const pod = await getIfPresent(client, kinds.Pod, { namespace, name });
+      return pod === undefined ? true : undefined;
+    });
+  };
   await untilAnswered(node, files.output, `pod ${name}`);
   return {
     async stop() {
-      await client.delete(kinds.Pod, { namespace, name });
-      await waitFor(`end of pod ${name}`, 60, async () => {
-        const pod = await getIfPresent(client, kinds.Pod, { namespace, name });
-        return pod === undefined ? true : undefined;
-      });
+      await end();
       return readRecordings(node, files.output);
     },
+    [Symbol.asyncDispose]: end,
   };
 }
 

@@ -3,7 +3,6 @@
  * It creates `OUTPUT.ready` once every probe has had its first answer.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { setPriority } from "node:os";
 import { parseArgs } from "node:util";
 import type { ProbePlan, RunningProbe } from "./recording.ts";
 import { startTcpStream } from "./tcp.ts";
@@ -15,13 +14,6 @@ if (!values.plans || !values.output) {
   process.exit(2);
 }
 const output = values.output;
-
-try {
-  // A probe that waits for a processor measures the machine, not the network.
-  setPriority(-10);
-} catch {
-  // Only root may; the figures then contain more of the machine's own jitter.
-}
 
 const plans: ProbePlan[] = JSON.parse(readFileSync(values.plans, "utf8"));
 const probes: RunningProbe[] = plans.map((plan) =>
