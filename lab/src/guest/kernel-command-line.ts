@@ -15,5 +15,7 @@ const dispensable = [
   "tsc=reliable",
 ];
 
-/** The guest's kernel parameters: a console on the serial port, and a new start after a panic. */
-export const kernelCommandLine = ["console=ttyS0", "quiet", "panic=-1", ...dispensable].join(" ");
+/** The guest's kernel parameters: a console on the serial port, a new start after a panic, and the services' processor left alone by devices. */
+export const kernelCommandLine = ["console=ttyS0", "quiet", "panic=-1", "irqaffinity=0", ...dispensable].join(
+  " ",
+);
