@@ -22,6 +22,7 @@ import { Applier, readManifests } from "../first/manifest.ts";
 import { consoleSocket, prepareGuest } from "../qemu/index.ts";
 import { createVirtApi, virtApiAccount } from "./api/virt-api.ts";
 import { controllerKinds, startVirtController } from "./controller/controller.ts";
+import { currentPod } from "./controller/vmi.ts";
 import { type Faults, faultsAnnotation } from "./faults.ts";
 import { handlerKinds, startVirtHandler } from "./handler/handler.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -299,7 +300,9 @@ const journal = (node: string): JournalEntry[] =>
 
 /** Has the guest ask for a lease once more, and returns what its DHCP client says. */
 async function askForLease(): Promise<string> {
-  const [pod] = await livingPods();
+  // The source's launcher lives on for a while after a migration.
+  const [vmi] = (await listAll(client, kinds.VirtualMachineInstance)).items;
+  const pod = currentPod(vmi!, await launcherPods());
   const directory = launcherDirectory(rootOf(pod!.spec.nodeName!), pod!.metadata.uid!);
   const socket = connect(consoleSocket(directory));
   let screen = "";
