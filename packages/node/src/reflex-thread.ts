@@ -3,7 +3,7 @@
  * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
  */
 import { createAnnouncementListener } from "@fairlead/garp";
-import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
+import { monotonicNow, type NeighbourSpec, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
 import { report, takeOrders, takePrecedence } from "@fairlead/netlink/thread";
 import { ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
@@ -28,6 +28,8 @@ function arm(order: Arm): void {
     const netns =
       order.netns === undefined ? {} : { netns: resources.use(NetworkNamespace.open({ fd: order.netns })) };
     const route = resources.use(RouteSocket.open(netns));
+    // Before the route, or its first packet begins a resolution that the guest has to answer among its first steps.
+    resolve(route, order.neighbours);
     const heard = listener.listen({
       ...netns,
       linkIndex,
@@ -47,11 +49,7 @@ function arm(order: Arm): void {
       cell.complete(monotonicNow());
       tell({ type: "fired", id });
     }
-    try {
-      for (const neighbour of order.neighbours) route.neighbours.replace(neighbour);
-    } catch {
-      // A hint only.
-    }
+    resolve(route, order.neighbours);
   };
   work()
     .catch((error: unknown) => {
@@ -61,6 +59,15 @@ function arm(order: Arm): void {
       resources.dispose();
       armed.delete(id);
     });
+}
+
+/** Tells the kernel which MAC the guest's addresses have. A hint only: it would find out by itself. */
+function resolve({ neighbours }: RouteSocket, known: readonly NeighbourSpec[]): void {
+  try {
+    for (const neighbour of known) neighbours.replace(neighbour);
+  } catch {
+    // Then it does.
+  }
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));

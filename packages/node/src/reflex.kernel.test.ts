@@ -67,6 +67,13 @@ it("elevates both families while the main loop is held up, and then tells it", a
   await expect.poll(() => fired).toBe(1);
 });
 
+it("the kernel knows the guest's MAC before the guest is heard: the first packet waits for no resolution", async () => {
+  await arm().listening;
+  const known = route.neighbours.list({ linkIndex }).filter((neighbour) => neighbour.mac === mac);
+  expect(known.map(({ address }) => address)).toEqual(addresses);
+  expect(metrics()).toEqual([]);
+});
+
 it("a frame with another MAC moves nothing", async () => {
   const reflex = arm();
   await reflex.listening;

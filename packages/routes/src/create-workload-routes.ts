@@ -116,8 +116,8 @@ class ReconciledRoutes implements WorkloadRoutes {
         for (const destination of next.destinations) this.#leave(changes, destination, oldLink, "withdrawn");
       }
     }
-    const outcome = this.#apply(changes);
     this.#seedNeighbours(next, linkIndex);
+    const outcome = this.#apply(changes);
     // The name may have come back with another index.
     if (outcome.waiting && this.#refreshLink(next.interfaceName, linkIndex))
       return this.#move(previous, next);

@@ -13,6 +13,8 @@ import {
   wire,
 } from "./workload-routes.fixture.ts";
 
+const guestMac = "02:00:00:00:00:01";
+
 export const reconciliationCases: readonly WorkloadRoutesCase[] = [
   {
     name: "routes follow an interface that comes later, and one whose name comes back with another index",
@@ -156,21 +158,21 @@ export const reconciliationCases: readonly WorkloadRoutesCase[] = [
     },
   },
   {
-    name: "the guest's MAC is known to the kernel before its first packet",
-    run(route) {
+    name: "the guest's MAC is known to the kernel before there is a route: no packet waits for a resolution",
+    async run(route) {
       const index = wire(route);
       const routes = createWorkloadRoutes({ route });
-      routes.set("vm", vm("elevated", { mac: "02:00:00:00:00:01" }));
-      const seeded = route.neighbours
-        .list({ linkIndex: index })
-        .filter(({ mac }) => mac === "02:00:00:00:00:01");
-      assert.deepEqual(
-        seeded.map(({ address, state }) => [address, state]),
-        [
-          ["10.0.0.5", "reachable"],
-          ["fd00::5", "reachable"],
-        ],
-      );
+      const order: string[] = [];
+      using _ = route.subscribe(["neighbour", "route"], (event) => {
+        if (event.type === "neighbour" && event.change === "new" && event.neighbour.mac === guestMac)
+          order.push(`${event.neighbour.state} ${event.neighbour.address}`);
+        if (event.type === "route" && event.change === "new" && event.route.linkIndex === index)
+          order.push(`route ${event.route.destination}`);
+      });
+      routes.set("vm", vm("elevated", { mac: guestMac }));
+      const ours = () => order.filter((line) => /10\.0\.0\.5|fd00::5/.test(line));
+      await until(() => ours().length === 4);
+      assert.deepEqual(ours(), ["reachable 10.0.0.5", "reachable fd00::5", `route ${v4}`, `route ${v6}`]);
     },
   },
   {
