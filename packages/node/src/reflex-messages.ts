@@ -1,4 +1,5 @@
-import type { NeighbourSpec, RouteChange } from "@fairlead/netlink";
+import type { RouteChange } from "@fairlead/netlink";
+import type { KnownNeighbour } from "@fairlead/routes";
 
 /** What the main loop tells the thread. */
 export type ReflexOrder =
@@ -13,7 +14,8 @@ export type ReflexOrder =
       readonly addresses: readonly string[];
       /** Done, in order, as soon as the guest is heard. */
       readonly changes: readonly RouteChange[];
-      readonly neighbours: readonly NeighbourSpec[];
+      /** Known from now on. */
+      readonly neighbours: readonly KnownNeighbour[];
     }
   | { readonly type: "disarm"; readonly id: number };
 

@@ -3,8 +3,9 @@
  * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
  */
 import { createAnnouncementListener } from "@fairlead/garp";
-import { monotonicNow, type NeighbourSpec, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
+import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
 import { report, takeOrders, takePrecedence } from "@fairlead/netlink/thread";
+import type { KnownNeighbour } from "@fairlead/routes";
 import { ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
 import { rehearse } from "./reflex-rehearsal.ts";
@@ -28,8 +29,9 @@ function arm(order: Arm): void {
     const netns =
       order.netns === undefined ? {} : { netns: resources.use(NetworkNamespace.open({ fd: order.netns })) };
     const route = resources.use(RouteSocket.open(netns));
-    // Before the route, or its first packet begins a resolution that the guest has to answer among its first steps.
-    resolve(route, order.neighbours);
+    // Before the route, or its first packet begins a resolution that the guest has to answer among its first steps. It
+    // has to outlast the loss of carrier when the guest's tap is put behind the interface: all but the permanent go then.
+    resolve(route, order.neighbours, "permanent");
     const heard = listener.listen({
       ...netns,
       linkIndex,
@@ -49,7 +51,7 @@ function arm(order: Arm): void {
       cell.complete(monotonicNow());
       tell({ type: "fired", id });
     }
-    resolve(route, order.neighbours);
+    resolve(route, order.neighbours, "reachable");
   };
   work()
     .catch((error: unknown) => {
@@ -62,9 +64,13 @@ function arm(order: Arm): void {
 }
 
 /** Tells the kernel which MAC the guest's addresses have. A hint only: it would find out by itself. */
-function resolve({ neighbours }: RouteSocket, known: readonly NeighbourSpec[]): void {
+function resolve(
+  { neighbours }: RouteSocket,
+  known: readonly KnownNeighbour[],
+  state: KnownNeighbour["state"],
+): void {
   try {
-    for (const neighbour of known) neighbours.replace(neighbour);
+    for (const neighbour of known) neighbours.replace({ ...neighbour, state });
   } catch {
     // Then it does.
   }

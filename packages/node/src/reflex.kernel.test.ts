@@ -11,7 +11,9 @@ const addresses = ["10.244.0.9", "fd00:10:244::9"];
 let resources: DisposableStack;
 let netns: NetworkNamespace;
 let route: RouteSocket;
+let inside: RouteSocket;
 let guest: PacketSocket;
+let openGuest: () => PacketSocket;
 let reflexes: Reflexes;
 let linkIndex: number;
 let fired: number;
@@ -24,8 +26,10 @@ beforeEach(() => {
   route = resources.use(RouteSocket.open({ netns }));
   const peer = { name: "eth0", netns: pod, address: mac, up: true };
   linkIndex = route.links.add({ kind: "veth", name: "cali0", up: true, peer }).index;
-  const inside = resources.use(RouteSocket.open({ netns: pod })).links.get("eth0");
-  guest = resources.use(PacketSocket.open({ netns: pod, linkIndex: inside?.index ?? 0 }));
+  inside = resources.use(RouteSocket.open({ netns: pod }));
+  openGuest = () =>
+    resources.use(PacketSocket.open({ netns: pod, linkIndex: inside.links.get("eth0")?.index ?? 0 }));
+  guest = openGuest();
   reflexes = resources.use(createReflexes());
   fired = 0;
   problems = [];
@@ -67,11 +71,22 @@ it("elevates both families while the main loop is held up, and then tells it", a
   await expect.poll(() => fired).toBe(1);
 });
 
-it("the kernel knows the guest's MAC before the guest is heard: the first packet waits for no resolution", async () => {
+it("the kernel knows the guest's MAC before the guest is heard, whatever becomes of the carrier: no packet waits for a resolution", async () => {
+  const known = () =>
+    route.neighbours
+      .list({ linkIndex })
+      .filter((neighbour) => neighbour.mac === mac)
+      .map(({ address, state }) => `${address} ${state}`);
+  const hasCarrier = () => route.links.get("cali0")?.carrier;
   await arm().listening;
-  const known = route.neighbours.list({ linkIndex }).filter((neighbour) => neighbour.mac === mac);
-  expect(known.map(({ address }) => address)).toEqual(addresses);
-  expect(metrics()).toEqual([]);
+  inside.links.set("eth0", { up: false });
+  await expect.poll(hasCarrier).toBe(false);
+  inside.links.set("eth0", { up: true });
+  await expect.poll(hasCarrier).toBe(true);
+  expect([known(), metrics()]).toEqual([addresses.map((address) => `${address} permanent`), []]);
+  // A socket does not outlive its interface's downfall.
+  openGuest().send(buildRarp(mac));
+  await expect.poll(known).toEqual(addresses.map((address) => `${address} reachable`));
 });
 
 it("a frame with another MAC moves nothing", async () => {

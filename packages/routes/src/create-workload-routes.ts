@@ -1,4 +1,4 @@
-import type { Family, NeighbourSpec, NetlinkError, Route, RouteChange } from "@fairlead/netlink";
+import type { Family, NetlinkError, Route, RouteChange } from "@fairlead/netlink";
 import {
   type CheckedWorkload,
   checkPriorities,
@@ -21,6 +21,7 @@ import {
   type Workload,
 } from "./workload.ts";
 import type {
+  KnownNeighbour,
   Outcome,
   Reconciliation,
   RoutesKernel,
@@ -271,7 +272,7 @@ class ReconciledRoutes implements WorkloadRoutes {
 }
 
 /** Entries that spare the first packet a resolution. */
-function neighboursOf({ mac, state, addresses }: CheckedWorkload, linkIndex: number): NeighbourSpec[] {
+function neighboursOf({ mac, state, addresses }: CheckedWorkload, linkIndex: number): KnownNeighbour[] {
   if (mac === undefined || state === "withdrawn") return [];
   return addresses.map((address) => ({
     linkIndex,

@@ -13,6 +13,7 @@ export {
   type Workload,
 } from "./workload.ts";
 export type {
+  KnownNeighbour,
   Outcome,
   Reconciliation,
   RoutesKernel,

@@ -52,10 +52,13 @@ export interface RunOptions {
   readonly beforeComparing?: () => void;
 }
 
+/** A neighbour whose MAC is known. */
+export type KnownNeighbour = Extract<NeighbourSpec, { readonly mac: string }>;
+
 /** What another thread may do in place of `setState`. */
 export interface StatePlan {
   readonly changes: readonly RouteChange[];
-  readonly neighbours: readonly NeighbourSpec[];
+  readonly neighbours: readonly KnownNeighbour[];
 }
 
 /**
