@@ -15,7 +15,7 @@ export interface PreparedGuest {
   readonly acceleration: Acceleration;
 }
 
-/** Everything a guest needs that takes time or the network: some 25 s the first time, a few milliseconds from then on. */
+/** Everything a guest needs that takes time or the network: some 15 s the first time, a few milliseconds from then on. */
 export async function prepareGuest(
   options: { cache?: string; signal?: AbortSignal } = {},
 ): Promise<PreparedGuest> {

@@ -34,7 +34,7 @@ describe.each([
 ])("listening on %s", (_family, host, asked) => {
   it("answers what kubelet and Prometheus ask", async () => {
     const server = await serve({ host });
-    for (const path of ["/readiness", "/liveness", "/metrics"])
+    for (const path of ["/readiness", "/readiness?verbose", "/liveness", "/metrics"])
       expect(await ask(server, path, asked)).toMatchObject({ status: 200 });
   });
 

@@ -32,7 +32,8 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
   const reply = async (url: string | undefined, answer: Answer) => {
-    switch (url) {
+    // Prometheus and probes may add parameters.
+    switch (url?.split("?")[0]) {
       case "/liveness": {
         const pause = delay.max / 1e6;
         delay.reset();
