@@ -58,6 +58,7 @@ export type KnownNeighbour = Extract<NeighbourSpec, { readonly mac: string }>;
 /** What another thread may do in place of `setState`. */
 export interface StatePlan {
   readonly changes: readonly RouteChange[];
+  /** To tell the kernel before the changes, at any time: without a route they attract nothing. */
   readonly neighbours: readonly KnownNeighbour[];
 }
 
