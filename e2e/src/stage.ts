@@ -35,8 +35,12 @@ export interface Stage extends AsyncDisposable {
 /** Seconds of convergence in these suites: long enough to be seen, short enough to wait for. */
 export const convergenceSeconds = 4;
 
-/** Creates the VM and waits until every probe has been answered. */
-export async function setStage(vmName: string): Promise<Stage> {
+/**
+ * Creates the VM and waits until every probe has been answered.
+ *
+ * @param udpIntervalMs a guest under software emulation answers a hundred datagrams a second without fail, also while it is copied
+ */
+export async function setStage(vmName: string, udpIntervalMs = 10): Promise<Stage> {
   const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
   const machines = await listMachines();
   await client.patch(
@@ -59,8 +63,7 @@ export async function setStage(vmName: string): Promise<Stage> {
       }),
     );
   const outside = machines.find(({ role }) => role === "client")!;
-  // A guest under software emulation answers a hundred datagrams a second without fail, also while it is copied.
-  let probes: ProbeRun | undefined = await probeFromMachine(outside, planProbes("client", vm, 10));
+  let probes: ProbeRun | undefined = await probeFromMachine(outside, planProbes("client", vm, udpIntervalMs));
   return {
     client,
     vmName,

@@ -118,6 +118,10 @@ class FakePacketSocket implements PacketSocket {
     return undefined;
   }
 
+  skip(): number {
+    return 0;
+  }
+
   send(): void {}
 
   close(): void {

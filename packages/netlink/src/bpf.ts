@@ -30,6 +30,8 @@ const IND = 0x40;
 const W = 0x00;
 const H = 0x08;
 const B = 0x10;
+const SKF_AD_OFF = -0x1000;
+const SKF_AD_PKTTYPE = 4;
 
 /** A place to jump to. */
 export const label = (name: string): BpfLine => ({ label: name });
@@ -39,6 +41,8 @@ export const ld = (offset: number): BpfLine => ({ code: LD | W | ABS, k: offset 
 export const ldh = (offset: number): BpfLine => ({ code: LD | H | ABS, k: offset });
 /** A = the byte at `offset`. */
 export const ldb = (offset: number): BpfLine => ({ code: LD | B | ABS, k: offset });
+/** A = whom the frame is for, `PACKET_OUTGOING` (4) for one that this host sends; SKF_AD_PKTTYPE. */
+export const ldPacketType = (): BpfLine => ({ code: LD | B | ABS, k: SKF_AD_OFF + SKF_AD_PKTTYPE });
 /** A = the byte at X + `offset`. */
 export const ldbIndirect = (offset: number): BpfLine => ({ code: LD | B | IND, k: offset });
 /** X = 4 × the low four bits of the byte at `offset`: the length of an IPv4 header. */

@@ -25,6 +25,7 @@ export type {
   LinkProperties,
   LinkSelector,
   LinkSpec,
+  LinkStatistics,
   Links,
   OperState,
   TunTapSpec,
@@ -63,3 +64,4 @@ export type { EventGroup, RouteEvent, SubscribeOptions, Subscription } from "./r
 export { RouteSocket, type RouteSocketOptions } from "./route-socket.ts";
 export type { Rule, RuleAction, RuleSpec, Rules } from "./rule.ts";
 export { readSysctl, type SysctlOptions, writeSysctl } from "./sysctl.ts";
+export { TunTap, type TunTapFrame, type TunTapOptions } from "./tuntap.ts";

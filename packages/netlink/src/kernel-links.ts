@@ -1,14 +1,26 @@
 import { NetlinkError } from "./error.ts";
-import type { Link, LinkChange, LinkFilter, LinkSelector, LinkSpec, Links, TunTapSpec } from "./link.ts";
+import type {
+  Link,
+  LinkChange,
+  LinkFilter,
+  LinkSelector,
+  LinkSpec,
+  LinkStatistics,
+  Links,
+  TunTapSpec,
+} from "./link.ts";
 import {
   decodeLink,
+  decodeStatistics,
   encodeBridgePort,
   encodeLink,
   encodeLinkChange,
   encodeLinkQuery,
   encodeSelector,
+  encodeStatisticsQuery,
   RTM_DELLINK,
   RTM_GETLINK,
+  RTM_GETSTATS,
   RTM_NEWLINK,
 } from "./link-codec.ts";
 import { matchesLink } from "./link-filter.ts";
@@ -53,6 +65,22 @@ export class KernelLinks implements Links {
       throw error;
     }
     return found;
+  }
+
+  statistics(index: number): LinkStatistics {
+    let found: LinkStatistics | undefined;
+    const describe = () => ({ operation: "get statistics of link", object: `${index}` });
+    this.#socket.request(
+      RTM_GETSTATS,
+      0,
+      (writer) => encodeStatisticsQuery(writer, index),
+      describe,
+      ({ payload }) => {
+        found = decodeStatistics(payload);
+      },
+    );
+    if (found !== undefined) return found;
+    throw new NetlinkError({ code: "Malformed", ...describe(), detail: "the kernel's answer is empty" });
   }
 
   add(spec: LinkSpec): Link {

@@ -16,6 +16,8 @@ export interface Libc {
   recv(fd: number, into: Buffer, length: number, flags: number): number;
   /** `header` is a struct msghdr laid out by hand; see `message-header.ts`. */
   recvmsg(fd: number, header: Buffer, flags: number): number;
+  /** `messages`: an array of struct mmsghdr laid out by hand. */
+  recvmmsg(fd: number, messages: Buffer, count: number, flags: number, timeout: null): number;
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
   getsockname(fd: number, address: Buffer, length: Buffer): number;
   ioctl(fd: number, request: number, argument: Buffer): number;
@@ -66,6 +68,9 @@ function load(): Libc {
     send: library.func("long send(int fd, const void *bytes, size_t length, int flags)"),
     recv: library.func("long recv(int fd, void *into, size_t length, int flags)"),
     recvmsg: library.func("long recvmsg(int fd, void *header, int flags)"),
+    recvmmsg: library.func(
+      "int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout)",
+    ),
     setsockopt: library.func(
       "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
     ),

@@ -12,6 +12,7 @@ import type {
   LinkProperties,
   LinkSelector,
   LinkSpec,
+  LinkStatistics,
   OperState,
   TunTapSpec,
 } from "./link.ts";
@@ -22,6 +23,7 @@ import type { MessageWriter } from "./message-writer.ts";
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
+export const RTM_GETSTATS = 94;
 
 const SIZE = 16;
 const IFLA = {
@@ -81,6 +83,24 @@ export function encodeSelector(writer: MessageWriter, link: LinkSelector, up?: b
 export function encodeLinkQuery(writer: MessageWriter, link?: LinkSelector): void {
   encodeSelector(writer, link ?? 0);
   writer.u32(IFLA.EXT_MASK, SKIP_STATS);
+}
+
+/** struct if_stats_msg { u8 family, pad[3]; u32 index, filter; } */
+const STATS_SIZE = 12;
+const IFLA_STATS_LINK_64 = 1;
+
+export function encodeStatisticsQuery(writer: MessageWriter, index: number): void {
+  const at = writer.header(STATS_SIZE);
+  writer.put32(at + 4, index);
+  writer.put32(at + 8, 1 << (IFLA_STATS_LINK_64 - 1));
+}
+
+/** Some of struct rtnl_link_stats64. Throws `Malformed`. */
+export function decodeStatistics(payload: Buffer): LinkStatistics {
+  const counters = new Attributes(payload, STATS_SIZE).bytes(IFLA_STATS_LINK_64) ?? Buffer.alloc(0);
+  needHeader(counters, 64, "statistics");
+  const counter = (index: number) => Number(counters.readBigUInt64LE(8 * index));
+  return { received: counter(0), sent: counter(1), unsent: counter(7) };
 }
 
 /** The namespace is given by descriptor, so it must be open while the message is sent. */

@@ -51,6 +51,14 @@ export const linkCases: readonly RouteSocketCase[] = [
     },
   },
   {
+    name: "nothing has gone through a new link, and of one that is not there nothing is known",
+    run(route) {
+      const { index } = route.links.add({ kind: "tap", name: "tap0" });
+      assert.deepEqual(route.links.statistics(index), { received: 0, sent: 0, unsent: 0 });
+      refuses("NoDevice", () => route.links.statistics(4711));
+    },
+  },
+  {
     name: "a link that is not there is undefined to get and NoDevice to set and delete",
     run(route) {
       assert.equal(route.links.get("nope"), undefined);

@@ -119,12 +119,23 @@ export interface LinkFilter {
   readonly group?: number;
 }
 
+/** What went through a link since it was made, frames. */
+export interface LinkStatistics {
+  readonly received: number;
+  /** Of a tun or tap: those that its program has read. */
+  readonly sent: number;
+  /** Those that were to be sent and found no room. */
+  readonly unsent: number;
+}
+
 /** Links of one namespace. Every call is one kernel round trip (list: one dump). */
 export interface Links {
   /** `ip -d link show` */
   list(filter?: LinkFilter): Link[];
   /** `ip -d link show dev NAME`; undefined when there is none. */
   get(link: LinkSelector): Link | undefined;
+  /** `ip -s link show dev NAME`. `NoDevice` when there is no such link. */
+  statistics(index: number): LinkStatistics;
   /** `ip link add`; returns the new link, for a veth its near end. `AlreadyExists` when the name is taken. */
   add(spec: LinkSpec): Link;
   /** `ip link set`. `NoDevice` when there is no such link. */

@@ -88,6 +88,23 @@ test("a long frame is cut and its length told", () => {
   expect(drain(host)[0]).toMatchObject({ length: 60, bytes: frame(1).subarray(0, 20) });
 });
 
+test("the oldest frames are skipped, as many as there are", () => {
+  using wired = wire();
+  using host = PacketSocket.open(wired.open);
+  for (let i = 0; i < 150; i++) wired.guest.send(frame(i));
+  expect(host.skip(100)).toBe(100);
+  expect(marks([host.receive()!])).toEqual([100]);
+  expect([host.skip(1000), host.skip(1)]).toEqual([49, 0]);
+});
+
+test("with offloads a frame comes whole, and with it what is left to do", () => {
+  using wired = wire();
+  using host = PacketSocket.open({ ...wired.open, offloads: true });
+  for (let i = 0; i < 2; i++) wired.guest.send(frame(i));
+  expect(host.skip(1)).toBe(1);
+  expect(host.receive()).toMatchObject({ bytes: frame(1), length: 60, offload: Buffer.alloc(10) });
+});
+
 test("a frame's time lies between sending and hearing, on the monotonic clock", () => {
   using wired = wire();
   using host = PacketSocket.open(wired.open);

@@ -24,6 +24,11 @@ export interface Frame {
   readonly at: bigint;
   readonly direction: PacketDirection;
   readonly linkIndex: number;
+  /**
+   * With `offloads`: what whoever made the frame has left to the network card, a struct virtio_net_hdr (linux/virtio_net.h). A frame may
+   * then be longer than the MTU and its checksum not yet there.
+   */
+  readonly offload?: Buffer;
 }
 
 /** At which link a packet socket listens, and for what. */
@@ -38,6 +43,10 @@ export interface PacketSocketOptions {
   readonly snapLength?: number;
   /** Bytes of frames the kernel keeps while nobody reads. Default 256 KiB. */
   readonly receiveBuffer?: number;
+  /** Give `offload` with each frame. Default false. */
+  readonly offloads?: boolean;
+  /** Say when the kernel received each frame. False: `at` is when it was read, at a third of the cost. Default true. */
+  readonly timestamps?: boolean;
 }
 
 /** What becomes of frames. */
@@ -52,6 +61,8 @@ export interface PacketSocket extends Disposable {
   readonly linkIndex: number;
   /** The next frame that waits, or undefined. Never blocks. */
   receive(): Frame | undefined;
+  /** Drops up to `count` frames that wait, the oldest first; returns how many there were. Never blocks. */
+  skip(count: number): number;
   /** Delivers frames as they come, on the main thread. At most one listener. */
   listen(
     handlers: FrameHandlers,
@@ -71,14 +82,19 @@ const SO_ATTACH_FILTER = 26;
 const SO_RCVBUFFORCE = 33;
 const SO_TIMESTAMPNS = 35;
 const SOL_PACKET = 263;
+const PACKET_VNET_HDR = 15;
 const PACKET_IGNORE_OUTGOING = 23;
 const ETH_P_ALL = 0x0003;
 const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENODEV = 19;
 const ENETDOWN = 100;
 const CLOCK_REALTIME = 0;
+
+/** struct virtio_net_hdr. */
+const OFFLOAD_LENGTH = 10;
 
 /** Frames per wake-up, so that a flood leaves the event loop its turn; the rest wakes again. */
 const MOST_AT_ONCE = 64;
@@ -92,10 +108,16 @@ class KernelPacketSocket implements PacketSocket {
   #listening: Disposable | undefined;
   #linkWatch: Subscription | undefined;
   readonly #header: MessageHeader;
+  /** Bytes before each frame. */
+  readonly #prefix: number;
+  readonly #isStamped: boolean;
+  #skipped: SkippedMessages | undefined;
 
   constructor({ linkIndex, filter, ...options }: PacketSocketOptions) {
     this.linkIndex = linkIndex;
-    this.#header = new MessageHeader(20, options.snapLength ?? 2048);
+    this.#isStamped = options.timestamps !== false;
+    this.#prefix = options.offloads === true ? OFFLOAD_LENGTH : 0;
+    this.#header = new MessageHeader(20, this.#prefix + (options.snapLength ?? 2048));
     // Protocol 0: hears nothing until it is bound.
     this.#fd = libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (this.#fd < 0) {
@@ -104,8 +126,9 @@ class KernelPacketSocket implements PacketSocket {
     try {
       // Only these options may be missing; without them a filter sees outgoing frames, or a frame's time is when it was read.
       if (options.ignoreOutgoing !== false) this.#option(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-      this.#option(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+      if (this.#isStamped) this.#option(SOL_SOCKET, SO_TIMESTAMPNS, 1);
       this.#option(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer ?? 256 * 1024);
+      if (this.#prefix > 0 && !this.#option(SOL_PACKET, PACKET_VNET_HDR, 1)) throw this.#error("open");
       // The filter before the bind: no frame it would drop can slip in between.
       if (filter !== undefined) this.#attach(filter);
       this.#bind();
@@ -166,11 +189,30 @@ class KernelPacketSocket implements PacketSocket {
     return libc().getsockname(this.#open, address, length) === 0 && address.readInt32LE(4) <= 0;
   }
 
+  skip(count: number): number {
+    this.#skipped ??= new SkippedMessages();
+    let skipped = 0;
+    while (skipped < count) {
+      const { bytes, most } = this.#skipped;
+      const wanted = Math.min(count - skipped, most);
+      const got = libc().recvmmsg(this.#open, bytes, wanted, MSG_TRUNC | MSG_DONTWAIT, null);
+      if (got > 0) skipped += got;
+      if (got === wanted) continue;
+      const number = got < 0 ? errno() : EAGAIN;
+      if (number === EINTR) continue;
+      if (number === EAGAIN) break;
+      throw systemError(number, "skip frames of packet socket", `dev ${this.linkIndex}`);
+    }
+    return skipped;
+  }
+
   #frame(length: number): Frame {
     const { name, data } = this.#header;
+    const prefix = this.#prefix;
     return {
-      bytes: Buffer.from(data.subarray(0, Math.min(length, data.length))),
-      length,
+      bytes: Buffer.from(data.subarray(prefix, Math.min(length, data.length))),
+      ...(prefix > 0 && { offload: Buffer.from(data.subarray(0, prefix)) }),
+      length: length - prefix,
       at: this.#time(),
       direction: directions[name[10] ?? 0] ?? "otherhost",
       linkIndex: name.readInt32LE(4),
@@ -179,6 +221,7 @@ class KernelPacketSocket implements PacketSocket {
 
   /** The kernel stamps frames with the wall clock; its distance to the monotonic clock is taken now, so a later step of it does no harm. */
   #time(): bigint {
+    if (!this.#isStamped) return monotonicNow();
     const { now, realtime } = readClocks();
     for (const { level, type, data } of this.#header.controls()) {
       if (level !== SOL_SOCKET || type !== SO_TIMESTAMPNS || data.length < 16) continue;
@@ -278,6 +321,26 @@ class KernelPacketSocket implements PacketSocket {
 
   #error(verb: string, advice?: string): NetlinkError {
     return systemError(errno(), `${verb} packet socket`, `dev ${this.linkIndex}`, { advice });
+  }
+}
+
+/**
+ * An array of struct mmsghdr { msghdr; u32 len; } whose messages all go to one place where nobody reads them.
+ * Its room is that of the header before a frame: the kernel refuses less.
+ */
+class SkippedMessages {
+  readonly most = 64;
+  readonly bytes = Buffer.alloc(this.most * 64);
+  readonly #room = Buffer.alloc(OFFLOAD_LENGTH);
+  readonly #iovec = Buffer.alloc(16);
+
+  constructor() {
+    this.#iovec.writeBigUInt64LE(pointerTo(this.#room), 0);
+    this.#iovec.writeBigUInt64LE(BigInt(this.#room.length), 8);
+    for (let at = 0; at < this.bytes.length; at += 64) {
+      this.bytes.writeBigUInt64LE(pointerTo(this.#iovec), at + 16);
+      this.bytes.writeBigUInt64LE(1n, at + 24);
+    }
   }
 }
 

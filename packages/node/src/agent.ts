@@ -19,6 +19,7 @@ import { createPodAnnotator } from "./annotator.ts";
 import { createBirdUpdater } from "./bird-updater.ts";
 import type { Clock } from "./clock.ts";
 import { watchCluster } from "./cluster-watch.ts";
+import { createDepartures } from "./departures.ts";
 import { createEar } from "./ear.ts";
 import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
 import { createEndpoints } from "./endpoints.ts";
@@ -132,6 +133,13 @@ export function createAgent(components: AgentComponents): Agent {
     statesNow: () => migrations.list().map(({ record }) => record.state),
     pendingPromotions: () => promoter.pending(),
   });
+  const departures = createDepartures({
+    reflexes: components.reflexes,
+    netns: components.netns,
+    timeline,
+    onSent: metrics.sentAfterGuest,
+    onProblem: perEndpoint("stragglers"),
+  });
   const endpoints = createEndpoints({
     policy,
     migrations,
@@ -176,6 +184,10 @@ export function createAgent(components: AgentComponents): Agent {
         endpoints.wired(attachment);
         // The guest may have come while ADD was retried.
         watch?.look(attachment);
+      },
+      remove(attachment) {
+        departures.set(attachment, false);
+        endpoints.remove(attachment);
       },
     },
     annotator: createPodAnnotator(client),
@@ -225,6 +237,7 @@ export function createAgent(components: AgentComponents): Agent {
             migrations.refresh(attachment);
           },
           tell: migrations.tell,
+          departing: departures.set,
           touchBird: birdUpdater.touch,
         }),
       );
@@ -239,6 +252,7 @@ export function createAgent(components: AgentComponents): Agent {
     async [Symbol.asyncDispose]() {
       work.dispose();
       birdUpdater.close();
+      departures.close();
       migrations.close();
       await reporter.idle();
     },

@@ -11,7 +11,7 @@ import { migrationsOnNode } from "@fairlead/kubevirt";
 import { followCluster, type PolicyEngine, policyKinds } from "@fairlead/policy";
 import { vmiOf } from "./facts.ts";
 import type { MigrationInput } from "./migration.ts";
-import { inputOf } from "./sighting.ts";
+import { inputOf, isLeaving } from "./sighting.ts";
 
 /** What BIRD's configuration is made of. */
 const birdKinds = [
@@ -48,6 +48,8 @@ export interface ClusterWatchOptions {
   /** An endpoint's labels, MACs or named ports may have changed. */
   refresh(attachment: Attachment): void;
   tell(attachment: Attachment, input: MigrationInput): void;
+  /** Whether a migration away from the endpoint is under way. */
+  departing(attachment: Attachment, isLeaving: boolean): void;
   touchBird(): void;
 }
 
@@ -73,6 +75,7 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
     if (!vm || !vmi || pod?.metadata.uid !== wanted.uid) return;
     const migrations = view.byIndex(migrationsOfVmi, `${wanted.namespace}/${vm.name}`);
     const [part] = migrationsOnNode({ pods: [pod], instances: [vmi], migrations }, nodeName);
+    options.departing(attachment, part !== undefined && isLeaving(part));
     const input = part && inputOf(part);
     if (input) options.tell(attachment, input);
   }

@@ -10,6 +10,8 @@ export interface AgentMetrics {
   /** From the kernel's receipt of the announcement to its acknowledgement of the route, seconds. */
   elevated(seconds: number): void;
   promotionFailed(): void;
+  /** So many packets were sent after a guest that had left. */
+  sentAfterGuest(packets: number): void;
   problem(part: string): void;
 }
 
@@ -49,6 +51,11 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     help: "Failed attempts to make a target the owner of its addresses",
     registers,
   });
+  const stragglers = new Counter({
+    name: "fairlead_stragglers_total",
+    help: "Packets that a guest had not read when it left, and that were sent after it",
+    registers,
+  });
   const problems = new Counter({
     name: "fairlead_problems_total",
     help: "Errors that were handled, by part",
@@ -82,6 +89,7 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     stateChanged: (state, because) => changes.inc({ state, because }),
     elevated: (seconds) => elevation.observe(seconds),
     promotionFailed: () => failures.inc(),
+    sentAfterGuest: (packets) => stragglers.inc(packets),
     problem: (part) => problems.inc({ part }),
   };
 }

@@ -1,30 +1,34 @@
 /**
- * The thread of `reflex.ts`: hears guests and changes their routes at once, whatever the main loop is doing. It judges a frame as the main loop
+ * The thread of `reflex.ts`: hears guests that come and changes their routes at once, and sends after guests that go what they have not read, whatever the
+ * main loop is doing. It judges a frame as the main loop
  * would (the kernel's filter for the guest's MAC, then the classification of `@fairlead/garp`), and decides nothing else: what to do was said beforehand.
  */
 import { createAnnouncementListener } from "@fairlead/garp";
 import { monotonicNow, NetworkNamespace, RouteSocket } from "@fairlead/netlink";
 import { report, takeOrders, takePrecedence } from "@fairlead/netlink/thread";
 import type { KnownNeighbour } from "@fairlead/routes";
+import { seeOff } from "@fairlead/stragglers";
 import { ReflexCell } from "./reflex-cell.ts";
 import type { ReflexOrder, ReflexReport } from "./reflex-messages.ts";
 import { rehearse } from "./reflex-rehearsal.ts";
 
 type Arm = Extract<ReflexOrder, { readonly type: "arm" }>;
+type SeeOff = Extract<ReflexOrder, { readonly type: "see-off" }>;
 
 takePrecedence();
 
 const listener = createAnnouncementListener();
 // It only saves time: where it fails, real listening says why.
 const rehearsed = rehearse(listener).catch(() => {});
-const armed = new Map<number, AbortController>();
+/** How to end what is under way. */
+const ends = new Map<number, () => void>();
 const tell = (message: ReflexReport) => report(message);
 
 function arm(order: Arm): void {
   const { id, linkIndex, mac, addresses } = order;
   const abort = new AbortController();
   const resources = new DisposableStack();
-  armed.set(id, abort);
+  ends.set(id, () => abort.abort());
   const work = async () => {
     const netns =
       order.netns === undefined ? {} : { netns: resources.use(NetworkNamespace.open({ fd: order.netns })) };
@@ -59,8 +63,28 @@ function arm(order: Arm): void {
     })
     .finally(() => {
       resources.dispose();
-      armed.delete(id);
+      ends.delete(id);
     });
+}
+
+function beginSeeingOff({ id, linkIndex, addresses, ...order }: SeeOff): void {
+  try {
+    using pod = NetworkNamespace.open(order.pod);
+    using netns = order.netns === undefined ? undefined : NetworkNamespace.open({ fd: order.netns });
+    const departure = seeOff(
+      { pod, linkIndex, addresses, ...(netns && { netns }) },
+      {
+        sent: (packets, family) => tell({ type: "sent", id, packets, family }),
+        problem: (error) => tell({ type: "problem", id, error }),
+      },
+    );
+    ends.set(id, () => {
+      departure[Symbol.dispose]();
+      ends.delete(id);
+    });
+  } catch (error) {
+    tell({ type: "over", id, error: asError(error) });
+  }
 }
 
 /** Tells the kernel which MAC the guest's addresses have. A hint only: it would find out by itself. */
@@ -81,9 +105,10 @@ const asError = (error: unknown) => (error instanceof Error ? error : new Error(
 takeOrders<ReflexOrder>(
   (order) => {
     if (order.type === "arm") arm(order);
-    else armed.get(order.id)?.abort();
+    else if (order.type === "see-off") beginSeeingOff(order);
+    else ends.get(order.id)?.();
   },
   () => {
-    for (const abort of armed.values()) abort.abort();
+    for (const end of ends.values()) end();
   },
 );

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildRarp } from "@fairlead/garp/fake";
-import { NetworkNamespace, PacketSocket, RouteSocket } from "@fairlead/netlink";
+import { NetworkNamespace, PacketSocket, RouteSocket, TunTap, writeSysctl } from "@fairlead/netlink";
 import { createWorkloadRoutes } from "@fairlead/routes";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createReflexes, type Reflex, type Reflexes } from "./reflex.ts";
@@ -10,6 +10,7 @@ const addresses = ["10.244.0.9", "fd00:10:244::9"];
 
 let resources: DisposableStack;
 let netns: NetworkNamespace;
+let pod: NetworkNamespace;
 let route: RouteSocket;
 let inside: RouteSocket;
 let guest: PacketSocket;
@@ -22,7 +23,7 @@ let problems: string[];
 beforeEach(() => {
   resources = new DisposableStack();
   netns = resources.use(NetworkNamespace.create());
-  const pod = resources.use(NetworkNamespace.create());
+  pod = resources.use(NetworkNamespace.create());
   route = resources.use(RouteSocket.open({ netns }));
   const peer = { name: "eth0", netns: pod, address: mac, up: true };
   linkIndex = route.links.add({ kind: "veth", name: "cali0", up: true, peer }).index;
@@ -127,3 +128,59 @@ it("says when there is nothing to listen on", async () => {
   await expect.poll(() => problems).toEqual([expect.stringContaining(`no link ${linkIndex}`)]);
   expect(reflex.stop()).toBeUndefined();
 });
+
+it("what a guest left unread is sent after it while the main loop is held up", async () => {
+  const bridge = inside.links.add({ kind: "bridge", name: "k6t-eth0", up: true });
+  // A bridge keeps what is for its own ports.
+  inside.links.set("eth0", { address: "02:aa:00:00:00:02", master: bridge.index });
+  resources.use(TunTap.open({ kind: "tap", name: "tap0", netns: pod }));
+  inside.links.set("tap0", { up: true, master: bridge.index });
+  const client = resources.use(TunTap.open({ kind: "tun", name: "client0", netns }));
+  const elsewhere = resources.use(TunTap.open({ kind: "tun", name: "tor0", netns }));
+  writeSysctl(["ipv4", "ip_forward"], 1, { netns });
+  for (const name of ["client0", "tor0"]) route.links.set(name, { up: true });
+  const [address = ""] = addresses;
+  const destination = `${address}/32`;
+  route.routes.add({ destination, linkIndex, metric: 1024 });
+  route.routes.add({ destination: "192.0.2.0/24", linkIndex: route.links.get("client0")!.index });
+  route.neighbours.replace({ linkIndex, address, mac, state: "permanent" });
+  const sent: [number, number][] = [];
+  const path = `/proc/${process.pid}/fd/${pod.fd}`;
+  const departure = resources.use(
+    reflexes.seeOff(
+      { netns, pod: path, linkIndex, addresses },
+      {
+        sent: (packets, family) => sent.push([family, packets]),
+        problem: (error) => void problems.push(error.message),
+      },
+    ),
+  );
+  await expect.poll(() => route.links.get("fairlead0")?.up).toBe(true);
+  client.write({ bytes: toGuest, offload: Buffer.alloc(10) });
+  route.routes.add({ destination, linkIndex: route.links.get("tor0")!.index, metric: 512 });
+  let arrived: Buffer | undefined;
+  blockUntil(() => {
+    arrived = elsewhere.read()?.bytes;
+    return arrived?.[9] === experimental;
+  });
+  expect(arrived?.subarray(16, 20)).toEqual(Buffer.from([10, 244, 0, 9]));
+  await expect.poll(() => sent).toEqual([[4, 1]]);
+  departure[Symbol.dispose]();
+  await expect.poll(() => route.links.get("fairlead0")).toBeUndefined();
+  expect(problems).toEqual([]);
+});
+
+it("says when there is no pod to see a guest off from", async () => {
+  resources.use(
+    reflexes.seeOff(
+      { netns, pod: "/proc/self/ns/no", linkIndex, addresses },
+      { sent() {}, problem: (error) => void problems.push(error.message) },
+    ),
+  );
+  await expect.poll(() => problems).toEqual([expect.stringContaining("/proc/self/ns/no")]);
+});
+
+/** RFC 3692: for experiments. */
+const experimental = 253;
+/** From 192.0.2.7 to 10.244.0.9, without payload. */
+const toGuest = Buffer.from("450000140000000040fdace9c00002070af40009", "hex");

@@ -1,4 +1,4 @@
-import type { NetworkNamespace } from "@fairlead/netlink";
+import type { Family, NetworkNamespace } from "@fairlead/netlink";
 import { Thread } from "@fairlead/netlink/thread";
 import type { StatePlan } from "@fairlead/routes";
 import { type Fired, ReflexCell } from "./reflex-cell.ts";
@@ -29,15 +29,39 @@ export interface Reflex {
   stop(): Fired | undefined;
 }
 
-/** Changes routes the moment a guest is heard, on a thread of its own. */
-export interface Reflexes extends Disposable {
-  arm(stimulus: Stimulus, handlers: ReflexHandlers): Reflex;
+/** A guest that is about to leave, and the pod it leaves. */
+export interface Leaver {
+  /** As in `Stimulus`. */
+  readonly netns?: NetworkNamespace | undefined;
+  /** Path of the pod's namespace. */
+  readonly pod: string;
+  readonly linkIndex: number;
+  readonly addresses: readonly string[];
 }
 
-interface Armed extends ReflexHandlers {
-  readonly cell: ReflexCell;
-  readonly order: Extract<ReflexOrder, { readonly type: "arm" }>;
-  readonly listening: PromiseWithResolvers<void>;
+export interface LeaverHandlers {
+  /** What had not been read was sent after the guest: once for each family. */
+  sent(packets: number, family: Family): void;
+  /** Some packets are lost, as they would be without us. */
+  problem(error: Error): void;
+}
+
+/**
+ * What must not wait for the main loop, on a thread of its own: routes change the moment a guest is heard, and what a guest left unread is sent after it
+ * the moment its routes lead elsewhere.
+ */
+export interface Reflexes extends Disposable {
+  arm(stimulus: Stimulus, handlers: ReflexHandlers): Reflex;
+  /** Until disposed. See `seeOff` of `@fairlead/stragglers`. */
+  seeOff(leaver: Leaver, handlers: LeaverHandlers): Disposable;
+}
+
+/** Something the thread is at. */
+interface Task {
+  readonly order: Exclude<ReflexOrder, { readonly type: "end" }>;
+  hear(report: ReflexReport): void;
+  /** The thread has ended unexpectedly; it is given the order again. */
+  interrupted?(): void;
 }
 
 /** Milliseconds from the thread's unexpected end to the next. */
@@ -47,7 +71,7 @@ const patience = 2_000;
 
 /** Starts the thread. It does not keep the process alive. */
 export function createReflexes(): Reflexes {
-  const all = new Map<number, Armed>();
+  const tasks = new Map<number, Task>();
   let lastId = 0;
   let isOver = false;
   let thread = start();
@@ -57,66 +81,90 @@ export function createReflexes(): Reflexes {
       beside: import.meta.url,
       program: "reflex-thread",
       name: "fairlead-reflex",
-      onReport: hear,
+      onReport: (report) => tasks.get(report.id)?.hear(report),
       onError(error) {
-        for (const { problem } of all.values()) problem(error);
+        for (const [id, task] of tasks) task.hear({ type: "problem", id, error });
       },
       onExit() {
         if (isOver) return;
-        for (const { cell, fired } of all.values()) if (cell.abandon()) fired();
+        for (const task of tasks.values()) task.interrupted?.();
         setTimeout(() => {
           if (isOver) return;
           thread = start();
-          for (const { order } of all.values()) send(order);
+          for (const { order } of tasks.values()) thread.post(order);
         }, pause).unref();
       },
     });
   }
 
-  const send = (order: ReflexOrder) => thread.post(order);
-
-  function hear(report: ReflexReport): void {
-    const armed = all.get(report.id);
-    if (!armed) return;
-    if (report.type === "fired") armed.fired();
-    else if (report.type !== "listening") armed.problem(report.error);
-    if (report.type !== "problem") armed.listening.resolve();
+  function begin(task: Task): () => void {
+    const { id } = task.order;
+    tasks.set(id, task);
+    thread.post(task.order);
+    return () => {
+      if (tasks.delete(id)) thread.post({ type: "end", id });
+    };
   }
 
   return {
-    arm({ netns, linkIndex, mac, addresses, response }, handlers) {
+    arm({ netns, linkIndex, mac, addresses, response }, { fired, problem }) {
       const cell = new ReflexCell();
-      const id = ++lastId;
       const listening = Promise.withResolvers<void>();
-      const order = {
-        type: "arm" as const,
-        id,
-        memory: cell.memory,
-        ...(netns && { netns: netns.fd }),
-        linkIndex,
-        mac,
-        addresses,
-        ...response,
-      };
       const late = setTimeout(() => {
-        handlers.problem(new Error(`the listening thread has not answered within ${patience} ms`));
+        problem(new Error(`the listening thread has not answered within ${patience} ms`));
         listening.resolve();
       }, patience).unref();
       listening.promise.then(() => clearTimeout(late));
-      all.set(id, { cell, order, listening, ...handlers });
-      send(order);
+      const end = begin({
+        order: {
+          type: "arm",
+          id: ++lastId,
+          memory: cell.memory,
+          ...(netns && { netns: netns.fd }),
+          linkIndex,
+          mac,
+          addresses,
+          ...response,
+        },
+        hear(report) {
+          if (report.type === "fired") fired();
+          else if ("error" in report) problem(report.error);
+          if (report.type !== "problem") listening.resolve();
+        },
+        interrupted() {
+          if (cell.abandon()) fired();
+        },
+      });
       return {
         listening: listening.promise,
         read: () => cell.read(),
         stop() {
-          if (all.delete(id)) send({ type: "disarm", id });
+          end();
           listening.resolve();
           return cell.stop();
         },
       };
     },
+    seeOff({ netns, pod, linkIndex, addresses }, { sent, problem }) {
+      const end = begin({
+        order: {
+          type: "see-off",
+          id: ++lastId,
+          ...(netns && { netns: netns.fd }),
+          pod,
+          linkIndex,
+          addresses,
+        },
+        hear(report) {
+          if (report.type === "sent") sent(report.packets, report.family);
+          else if ("error" in report) problem(report.error);
+        },
+      });
+      return { [Symbol.dispose]: end };
+    },
     [Symbol.dispose]() {
       isOver = true;
+      tasks.clear();
       thread.requestEnd();
     },
   };

@@ -1,6 +1,6 @@
 import type { MigrationProgress, PodMigration } from "@fairlead/kubevirt";
 import { expect, it } from "vitest";
-import { inputOf } from "./sighting.ts";
+import { inputOf, isLeaving } from "./sighting.ts";
 
 const part = (
   role: "source" | "target",
@@ -42,3 +42,17 @@ it("an expectation names the migration and when it was created", () =>
     type: "Expected",
     migration: { uid: "m", createdAt: "2026-01-01T00:00:00.000Z" },
   }));
+
+it.each([
+  ["source", "preparing", false, true],
+  ["source", "running", false, true],
+  // What it has not read is sent after it, and it has just left.
+  ["source", "running", true, true],
+  ["source", "succeeded", true, false],
+  ["source", "failed", false, false],
+  ["source", "cancelled", false, false],
+  ["target", "running", false, false],
+] as const)(
+  "a %s whose migration is %s (switched over: %s) is leaving: %s",
+  (role, progress, switched, expected) => expect(isLeaving(part(role, progress, switched))).toBe(expected),
+);

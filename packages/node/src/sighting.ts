@@ -1,6 +1,10 @@
 import type { PodMigration } from "@fairlead/kubevirt";
 import type { MigrationInput } from "./migration.ts";
 
+/** The guest is here, or has just left, and a migration away from here has not ended. */
+export const isLeaving = ({ role, progress }: PodMigration): boolean =>
+  role === "source" && (progress === "preparing" || progress === "running");
+
 /**
  * What the part a pod plays in a migration says of where the guest is; undefined when nothing follows from it. `PodMigration` needs a witness for
  * every success, so an object that is not there (yet, or any more) never moves a guest here.

@@ -39,6 +39,12 @@ export type TimelineEvent =
       readonly attempt: number;
       readonly error: string;
     }
+  | {
+      readonly event: "stragglers";
+      readonly endpoint: string;
+      readonly family: 4 | 6;
+      readonly packets: number;
+    }
   | { readonly event: "reverted"; readonly endpoint: string; readonly afterMs: number };
 
 export interface Timeline {

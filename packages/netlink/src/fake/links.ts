@@ -6,6 +6,7 @@ import type {
   LinkProperties,
   LinkSelector,
   LinkSpec,
+  LinkStatistics,
   Links,
 } from "../link.ts";
 import { checkLinkName } from "../link-codec.ts";
@@ -33,6 +34,13 @@ export class FakeLinks implements Links {
   get(link: LinkSelector): Link | undefined {
     if (typeof link === "number") return this.#state.links.get(link);
     return this.list().find(({ name }) => name === link);
+  }
+
+  /** Nothing moves in memory. */
+  statistics(index: number): LinkStatistics {
+    if (this.get(index) === undefined)
+      throw failure("NoDevice", "ENODEV", "get statistics of link", `${index}`);
+    return { received: 0, sent: 0, unsent: 0 };
   }
 
   add(spec: LinkSpec): Link {
