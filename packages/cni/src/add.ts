@@ -6,7 +6,7 @@ import { supersededBy, takeBack } from "./del.ts";
 import { writeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError, CniError } from "./error.ts";
 import { hostInterfaceName, vmMac } from "./interface-name.ts";
-import { absenceOf } from "./lingering.ts";
+import { settleIn } from "./lingering.ts";
 import type { CniRequest } from "./request.ts";
 import type { WiredInterface } from "./result.ts";
 import { startStopwatch } from "./timing.ts";
@@ -47,8 +47,7 @@ export async function add(
     attachments.put(attachment);
 
     const wired = await watch.time("wiring", async () => {
-      // What this node saw of them, should the VM have been here before, is out of date when its guest arrives.
-      if (attachment.role === "target") await components.wiring.forget(absenceOf(attachments, attachment));
+      await settleIn(components, attachment);
       const mac =
         wishes.hwAddr ??
         assignment.mac ??

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Attachment, AttachmentKey, AttachmentStore } from "./attachment.ts";
+import type { Attachment, AttachmentKey, AttachmentStore, Inheritance } from "./attachment.ts";
 
 const suffix = ".json";
+const inheritedSuffix = ".inherited";
 const fileOf = ({ containerId, ifName }: AttachmentKey) =>
   `${containerId}.${encodeURIComponent(ifName)}${suffix}`;
 const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifName}`;
@@ -28,9 +29,15 @@ export function openAttachmentFiles(
 ): AttachmentStore {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const known = new Map<string, Attachment>();
+  const inherited = new Map<string, string>();
   for (const file of readdirSync(directory)) {
     const path = join(directory, file);
     if (file.endsWith(".tmp")) rmSync(path, { force: true });
+    if (file.endsWith(inheritedSuffix)) {
+      // An owner that cannot be read is nobody's: then all is forgotten.
+      const address = decodeURIComponent(file.slice(0, -inheritedSuffix.length));
+      inherited.set(address, readFileSync(path, "utf8"));
+    }
     if (!file.endsWith(suffix)) continue;
     try {
       const value: unknown = JSON.parse(readFileSync(path, "utf8"));
@@ -53,6 +60,22 @@ export function openAttachmentFiles(
     delete(key) {
       rmSync(join(directory, fileOf(key)), { force: true });
       known.delete(keyOf(key));
+    },
+    inheritance: openInheritance(directory, inherited),
+  };
+}
+
+function openInheritance(directory: string, known: Map<string, string>): Inheritance {
+  const pathOf = (address: string) => join(directory, `${encodeURIComponent(address)}${inheritedSuffix}`);
+  return {
+    ownerOf: (address) => known.get(address),
+    leave(address, vmUid) {
+      writeFileSync(pathOf(address), vmUid, { mode: 0o600 });
+      known.set(address, vmUid);
+    },
+    settle(address) {
+      if (!known.delete(address)) return;
+      rmSync(pathOf(address), { force: true });
     },
   };
 }

@@ -37,6 +37,18 @@ export interface AttachmentKey {
   readonly ifName: string;
 }
 
+/**
+ * Addresses that have left while the node went on tracking some of their connections, and the UID of the VM whose they were. Kept until somebody
+ * has the address here again.
+ */
+export interface Inheritance {
+  /** UID of the VM that had the address here last; undefined when nothing is tracked. */
+  ownerOf(address: string): string | undefined;
+  leave(address: string, vmUid: string): void;
+  /** Nothing happens when there is none. */
+  settle(address: string): void;
+}
+
 /** What outlives the agent. Calls are synchronous: ADD must not go on before its intent is written. */
 export interface AttachmentStore {
   get(key: AttachmentKey): Attachment | undefined;
@@ -44,4 +56,5 @@ export interface AttachmentStore {
   put(attachment: Attachment): void;
   /** Nothing happens when there is none. */
   delete(key: AttachmentKey): void;
+  readonly inheritance: Inheritance;
 }

@@ -197,6 +197,31 @@ describe("DEL", () => {
     expect(components.attachments.list().map(({ containerId }) => containerId)).toEqual(["c2"]);
   });
 
+  it("of a VM's pod keeps some of its connections for the VM, and for nobody else", async () => {
+    const { run, components } = setUp();
+    const { wiring, attachments } = components;
+    await run("ADD", { env: launcher("a") });
+    await run("DEL", { env: launcher("a") });
+    expect(wiring.forgotten).toMatchObject([{ peers: [] }]);
+    const addresses = ["10.244.0.1", "fd00:10:244::1"];
+    const owners = () => addresses.map((address) => attachments.inheritance.ownerOf(address));
+    expect(owners()).toEqual([vm.vmUid, vm.vmUid]);
+    await run("ADD", { env: launcher("a") });
+    expect([wiring.forgotten.length, owners()]).toEqual([1, [undefined, undefined]]);
+  });
+
+  it.each([
+    ["a pod", {}],
+    ["another VM's target", launcher("b")],
+  ])("of a VM's pod: %s that gets its address next inherits no connection", async (_, env) => {
+    const { run, components } = setUp();
+    const { wiring, attachments } = components;
+    for (const address of ["10.244.0.1", "fd00:10:244::1"]) attachments.inheritance.leave(address, "deleted");
+    await run("ADD", { env });
+    expect(wiring.forgotten[0]).toEqual({ addresses: ["10.244.0.1", "fd00:10:244::1"] });
+    expect(attachments.inheritance.ownerOf("10.244.0.1")).toBeUndefined();
+  });
+
   it("of a VM's pod that the API server has forgotten still names the VM to the address manager", async () => {
     const { run, components, workloads } = setUp();
     await run("ADD", { env: launcher("a") });

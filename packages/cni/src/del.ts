@@ -3,7 +3,7 @@ import type { CniComponents } from "./components.ts";
 import { removeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError } from "./error.ts";
 import { hostInterfaceName } from "./interface-name.ts";
-import { absenceOf } from "./lingering.ts";
+import { moveOut } from "./lingering.ts";
 import type { CniRequest, PodReference } from "./request.ts";
 
 /** What DEL has to know; ADD's own undo and GC build it themselves. */
@@ -47,8 +47,7 @@ export async function remove(
     containerInterface: removal.ifName,
     ...(replaced ? {} : { hostInterface: hostInterfaceName(removal.pod) }),
   });
-  // Before anybody else can get the addresses.
-  if (attachment && !replaced) await wiring.forget(absenceOf(attachments, attachment));
+  if (attachment && !replaced) await moveOut(components, attachment);
   const departing = await identity.departing(removal.pod, attachment, signal);
   try {
     await addresses.release({

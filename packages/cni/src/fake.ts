@@ -10,11 +10,17 @@ const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifNa
 /** An attachment store that forgets. */
 export function createFakeAttachments(): AttachmentStore {
   const known = new Map<string, Attachment>();
+  const inherited = new Map<string, string>();
   return {
     get: (key) => known.get(keyOf(key)),
     list: () => [...known.values()],
     put: (attachment) => void known.set(keyOf(attachment), attachment),
     delete: (key) => void known.delete(keyOf(key)),
+    inheritance: {
+      ownerOf: (address) => inherited.get(address),
+      leave: (address, vmUid) => void inherited.set(address, vmUid),
+      settle: (address) => void inherited.delete(address),
+    },
   };
 }
 

@@ -5,7 +5,13 @@
  * @packageDocumentation
  */
 export { type AddressWishes, type Annotations, readWishes } from "./annotations.ts";
-export type { Attachment, AttachmentKey, AttachmentStep, AttachmentStore } from "./attachment.ts";
+export type {
+  Attachment,
+  AttachmentKey,
+  AttachmentStep,
+  AttachmentStore,
+  Inheritance,
+} from "./attachment.ts";
 export { openAttachmentFiles } from "./attachment-files.ts";
 export { type Cni, createCni } from "./cni.ts";
 export type {

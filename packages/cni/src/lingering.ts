@@ -1,5 +1,6 @@
 import type { ConntrackEntry } from "@fairlead/netlink";
 import type { Attachment, AttachmentStore } from "./attachment.ts";
+import type { CniComponents } from "./components.ts";
 
 /** Addresses whose pod is not on the node: it leaves, or its guest has not arrived yet. */
 export interface Absence {
@@ -23,6 +24,42 @@ export function absenceOf(store: AttachmentStore, attachment: Attachment): Absen
     .flatMap((other) => other.addresses);
   const addresses = attachment.addresses.filter((address) => !peers.includes(address));
   return { addresses, ...(attachment.vm && { peers }) };
+}
+
+/** UID by which an address is a VM's; undefined for an ordinary pod. */
+const vmUidOf = ({ vm }: Attachment) => vm && (vm.vmUid ?? vm.vmiUid);
+
+/**
+ * Before a pod is wired: forgets what the node tracked of others who had its addresses, and of its own VM when its guest comes from elsewhere. Costs
+ * nothing for an address that no VM has left here.
+ */
+export async function settleIn(
+  { attachments, wiring }: Pick<CniComponents, "attachments" | "wiring">,
+  attachment: Attachment,
+): Promise<void> {
+  const { inheritance } = attachments;
+  const { addresses, role } = attachment;
+  const strange = addresses.filter((address) => {
+    const owner = inheritance.ownerOf(address);
+    return owner !== undefined && owner !== vmUidOf(attachment);
+  });
+  if (strange.length > 0) await wiring.forget({ addresses: strange });
+  // What this node saw of the guest's connections, should it have been here before, is out of date when it arrives.
+  if (role === "target") await wiring.forget(absenceOf(attachments, attachment));
+  for (const address of addresses) inheritance.settle(address);
+}
+
+/** When a pod has gone, before anybody else can get its addresses: forgets what cannot go on. */
+export async function moveOut(
+  { attachments, wiring }: Pick<CniComponents, "attachments" | "wiring">,
+  attachment: Attachment,
+): Promise<void> {
+  const absence = absenceOf(attachments, attachment);
+  const vmUid = vmUidOf(attachment);
+  // Written first: whoever has the address next must not find the VM's connections, even if this process ends here.
+  if (vmUid !== undefined)
+    for (const address of absence.addresses) attachments.inheritance.leave(address, vmUid);
+  await wiring.forget(absence);
 }
 
 /**
