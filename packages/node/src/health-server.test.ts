@@ -30,6 +30,7 @@ async function ask({ port }: { port: number }, path: string, host = "127.0.0.1")
 describe.each([
   ["IPv4", "127.0.0.1", "127.0.0.1"],
   ["IPv6", "::1", "[::1]"],
+  ["localhost, which is IPv4's whatever a resolver says", "localhost", "127.0.0.1"],
   ["every IPv6 and IPv4 address", "::", "127.0.0.1"],
 ])("listening on %s", (_family, host, asked) => {
   it("answers what kubelet and Prometheus ask", async () => {

@@ -63,7 +63,7 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
   server.requestTimeout = 5_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.host ?? "localhost", () => resolve());
+    server.listen(options.port, addressOf(options.host ?? "localhost"), () => resolve());
   });
   const address = server.address();
   return {
@@ -75,3 +75,6 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
     },
   };
 }
+
+/** RFC 6761: `localhost` is the loopback. A node without /etc/hosts would ask a resolver, which may be a pod that waits for us. */
+const addressOf = (host: string) => (host === "localhost" ? "127.0.0.1" : host);
