@@ -8,6 +8,7 @@ const observation: MigrationObservation = {
   from: "node1",
   to: "node2",
   requestedAt: 0,
+  stragglers: 7,
   guest: { stoppedAt: 1000, resumedAt: 1060, totalMs: 700 },
   announcement: { kind: "rarp", at: 1061 },
   routes: [
@@ -74,6 +75,7 @@ describe("drawMigration", () => {
     expect(drawMigration(observation, migration)).toMatchInlineSnapshot(`
       "node1 → node2: guest paused 60 ms (QEMU), whole migration 0.7 s
       the ToR never forwarded both families to the target
+      7 packets that had come for it where it was were sent after it
       ms from resume          │-150      -100      -50       0         50        100       150       │
       guest paused            │··················████████████········································│
       events                  │                              ▲                                       │

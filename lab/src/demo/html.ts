@@ -45,6 +45,7 @@ function renderMigration(migration: MigrationReport, observation: MigrationObser
       ? `announced by ${announcement.kind} ${ms(announcement.afterResumeMs)} after resume`
       : "no announcement was heard",
     `elevated route in the target's kernel ${ms(elevated.kernelAfterAnnouncementMs)} and in the ToR's ${ms(elevated.torFibAfterAnnouncementMs)} after the announcement`,
+    `${migration.sentAfterGuest} packets sent after the guest`,
     `normal priority again ${ms(migration.revertedAfterMs)} after elevation`,
   ];
   const rows = migration.probes.map((probe) => {

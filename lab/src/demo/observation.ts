@@ -20,6 +20,8 @@ export interface MigrationObservation {
   readonly requestedAt: number;
   readonly guest: GuestPause;
   readonly announcement?: { readonly kind: "rarp" | "garp" | "na"; readonly at: number };
+  /** Packets the source's agent sent after the guest. */
+  readonly stragglers: number;
   /** The target's kernel acknowledged the VM's policy. */
   readonly policyReadyAt?: number;
   readonly routes: readonly RouteChange[];

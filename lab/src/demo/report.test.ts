@@ -31,6 +31,7 @@ const good: MigrationObservation = {
   guest: { stoppedAt: 1000, resumedAt: 1060, totalMs: 700 },
   announcement: { kind: "rarp", at: 1061 },
   policyReadyAt: 400,
+  stragglers: 7,
   targetAddresses: ["10.10.2.2", "fd00:10:2::2"],
   routes: [
     route(1061.2, "node2", 4),

@@ -41,6 +41,8 @@ export interface MigrationReport {
   };
   /** From the guest's resume until the ToR forwarded both families to the target: the network's part of every gap. What a probe waits beyond it, it waits for the guest. */
   readonly pathRestoredAfterResumeMs: number | null;
+  /** Packets that had reached the source and not its guest, and were sent on to the target. */
+  readonly sentAfterGuest: number;
   readonly metricTimeline: readonly MetricChange[];
   /** From the elevated route's appearance on the target until the normal one had replaced it; null if it never did. */
   readonly revertedAfterMs: number | null;
@@ -100,6 +102,7 @@ export function reportMigration(observation: MigrationObservation): MigrationRep
       torFibAfterAnnouncementMs: difference(torAt, announcement?.at),
     },
     pathRestoredAfterResumeMs: difference(torAt, guest.resumedAt),
+    sentAfterGuest: observation.stragglers,
     metricTimeline: routes
       .filter(({ where }) => where !== "tor")
       .map(({ at, where, family, change, metric, origin }) => ({

@@ -29,6 +29,7 @@ interface AgentEvent {
   readonly at: string;
   readonly endpoint: string;
   readonly kind?: "rarp" | "garp" | "na";
+  readonly packets?: number;
 }
 
 /** What a run of the demo produces. */
@@ -141,9 +142,12 @@ async function observeMigration(
     return entry;
   };
   const completed = find("migration-completed");
-  const agent = readLines<AgentEvent>(target, "/run/fairlead/events.jsonl").filter(
-    ({ at }) => toMs(at) >= requestedAt && toMs(at) < window.to,
-  );
+  const eventsOf = (machine: NodeStatus) =>
+    readLines<AgentEvent>(machine, "/run/fairlead/events.jsonl").filter(
+      ({ at }) => toMs(at) >= requestedAt && toMs(at) < window.to,
+    );
+  const agent = eventsOf(target);
+  const stragglers = eventsOf(need(machines, from.node)).reduce((sum, { packets = 0 }) => sum + packets, 0);
   const announcement = agent.find(({ event }) => event === "announcement");
   const policyReady = agent.find(({ event }) => event === "policy-ready");
   return {
@@ -157,6 +161,7 @@ async function observeMigration(
     },
     ...(announcement?.kind && { announcement: { kind: announcement.kind, at: toMs(announcement.at) } }),
     ...(policyReady && { policyReadyAt: toMs(policyReady.at) }),
+    stragglers,
     routes: routes.filter(({ at }) => at >= requestedAt),
     targetAddresses: await addressesOf(client, target.name),
     window,

@@ -31,6 +31,7 @@ export function drawMigration(observation: MigrationObservation, report: Migrati
     report.pathRestoredAfterResumeMs === null
       ? "the ToR never forwarded both families to the target"
       : `the network led to the target ${report.pathRestoredAfterResumeMs.toFixed(1)} ms after the guest's resume`,
+    `${report.sentAfterGuest} packets that had come for it where it was were sent after it`,
     lane("ms from resume", axis.join("")),
     lane("guest paused", pause.join("")),
     lane("events", marks.join("")),
