@@ -11,9 +11,11 @@ export { monotonicNow, realtimeOffset } from "./clock.ts";
 export { QemuError } from "./error.ts";
 export { type Machine, type MachineExit, startMachine } from "./machine.ts";
 export {
+  type Arrival,
   type MigrateOptions,
   type MigrationResult,
   migrate,
+  type PostCopy,
   receive,
 } from "./migration.ts";
 export { defaultCache, type PreparedGuest, prepareGuest } from "./prepare.ts";

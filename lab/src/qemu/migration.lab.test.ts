@@ -4,8 +4,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NetworkNamespace } from "@fairlead/netlink";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Domain, type Machine, migrate, prepareGuest, type QmpClient, startMachine } from "./index.ts";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import {
+  type Arrival,
+  type Domain,
+  type Machine,
+  type MigrationResult,
+  migrate,
+  prepareGuest,
+  type QmpClient,
+  receive,
+  startMachine,
+} from "./index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "fairlead-migration-"));
 const netns = join(directory, "netns");
@@ -22,7 +32,7 @@ const domain: Domain = {
 const pageSize = 4096;
 /** Bytes a second: slow enough for several passes over what the guest writes meanwhile. */
 const bandwidth = 100_000_000;
-const machines: Machine[] = [];
+let machines: Machine[] = [];
 let sender: ChildProcess | undefined;
 
 beforeAll(() => {
@@ -33,9 +43,13 @@ beforeAll(() => {
   inside("ip", "route", "add", guestAddress, "dev", "tap0");
 });
 
-afterAll(async () => {
+afterEach(async () => {
   sender?.kill();
   for (const machine of machines) await machine.kill();
+  machines = [];
+});
+
+afterAll(() => {
   NetworkNamespace.remove(netns);
   rmSync(directory, { recursive: true });
 });
@@ -68,6 +82,47 @@ test("the target has every byte the source had when it stopped", async () => {
     await source.qmp.execute("cont");
   }
 });
+
+test("in a post-copy the guest runs on the target while its memory still follows", async () => {
+  const { target, moved, arrival } = await leaveEarly(20_000_000);
+  const resumedAt = await arrival.resumed;
+  expect(await target.qmp.execute("query-migrate")).toMatchObject({ status: "postcopy-active" });
+  const { stoppedAt, totalMs, downtimeMs } = await moved;
+  await arrival.completed;
+  expect(resumedAt).toBeGreaterThan(stoppedAt);
+  expect(totalMs).toBeGreaterThan(downtimeMs);
+  expect(await target.qmp.execute("query-status")).toMatchObject({ running: true });
+});
+
+test("a post-copy whose stream breaks loses the guest, and the source does not run it again", async () => {
+  const { source, moved, arrival } = await leaveEarly(1_000_000);
+  await arrival.resumed;
+  await source.qmp.execute("migrate-pause");
+  await expect(moved).rejects.toMatchObject({ code: "GuestLost" });
+  await expect(arrival.completed).rejects.toMatchObject({ code: "GuestLost" });
+  expect(await source.qmp.execute("query-status")).toMatchObject({ running: false });
+});
+
+/** Switches a busy guest to post-copy as soon as its copy has begun. */
+async function leaveEarly(
+  postCopyBandwidth: number,
+): Promise<{ source: Machine; target: Machine; moved: Promise<MigrationResult>; arrival: Arrival }> {
+  const source = await start("leaver", "tap0");
+  sender = await keepBusy();
+  const target = await start("post-copy", "tap1", true);
+  const uri = `unix:${join(directory, `post-copy${postCopyBandwidth}`)}`;
+  const arrival = await receive(target.qmp, uri, { postCopy: true });
+  const leaves = new AbortController();
+  const moved = migrate(source.qmp, {
+    uri,
+    bandwidth: 10_000_000,
+    signal: AbortSignal.timeout(120_000),
+    onCopying: () => leaves.abort(),
+    postCopy: { from: leaves.signal, bandwidth: postCopyBandwidth },
+  });
+  moved.catch(() => {});
+  return { source, target, moved, arrival };
+}
 
 async function start(name: string, tap: string, incoming = false): Promise<Machine> {
   const machine = await startMachine({
