@@ -14,6 +14,10 @@ export interface Faults {
   readonly dhcpForgetsGuestMac?: boolean;
   /** Bytes a second for the copy, so that there is time to interfere. */
   readonly bandwidth?: number;
+  /** Bytes a second for what follows the guest after the switch of a post-copy. */
+  readonly postCopyBandwidth?: number;
+  /** The memory's way breaks this long after the guest has resumed by post-copy, in milliseconds. */
+  readonly breakAfterSwitchMs?: number;
 }
 
 export const faultsAnnotation = "lab.fairlead.dev/faults";

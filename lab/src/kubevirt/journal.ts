@@ -14,6 +14,8 @@ export interface JournalEntry {
     | "stopped"
     /** The target's processors run (QEMU's own time stamp). */
     | "resumed"
+    /** It took too long: the guest is to run on the target before all of its memory is there. */
+    | "post-copy"
     /** Given up because it made no progress or took too long. */
     | "migration-aborted"
     | "migration-completed"

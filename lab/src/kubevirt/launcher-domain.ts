@@ -23,7 +23,7 @@ import type {
 } from "./launcher-protocol.ts";
 import { createMigrationMonitor, type MigrationLimits } from "./migration-monitor.ts";
 import type { PodNetwork } from "./pod-network.ts";
-import { connectRpc, type RpcServer, serveRpc } from "./rpc.ts";
+import { connectRpc, type RpcClient, type RpcServer, serveRpc } from "./rpc.ts";
 
 export interface LauncherOptions {
   readonly directory: string;
@@ -50,6 +50,17 @@ const jobPoll = 100;
 const monitorInterval = 1_000;
 
 const timestamp = () => `${new Date().toISOString().slice(0, 19)}Z`;
+
+/** Has QEMU close the memory's way some time after the guest has resumed on the target. */
+async function breakLater(
+  machine: Machine,
+  target: RpcClient<TargetMethods, never>,
+  ms: number,
+): Promise<void> {
+  await target.call("resumed", {});
+  await delay(ms);
+  await machine.qmp.execute("migrate-pause");
+}
 
 /** The one domain of a launcher pod: its QEMU, its DHCP server, its part in migrations. */
 export class LauncherDomain implements LauncherMethods {
@@ -91,15 +102,22 @@ export class LauncherDomain implements LauncherMethods {
     };
     if (this.#control) return sockets;
     this.#migration = { uid, role: "target" };
+    let running: Promise<void> | undefined;
     let arrived: Promise<void> | undefined;
     const methods: TargetMethods = {
-      begin: async ({ domain }) => {
+      begin: async ({ domain, postCopy }) => {
         await this.#serveDhcp(network, faults.dhcpForgetsGuestMac ? network.mac : domain.mac);
         await this.#run(domain, true);
-        const { resumed } = await receive(this.#machine!.qmp, `unix:${sockets.memory}`);
-        arrived = resumed.then((at) => this.#arrive(uid, at));
-        arrived.catch(() => {});
+        const machine = this.#machine!;
+        const { resumed, completed } = await receive(machine.qmp, `unix:${sockets.memory}`, { postCopy });
+        running = resumed.then((at) => this.#arrive(uid, at));
+        arrived = running.then(() => completed);
+        // The part of a guest is no guest.
+        arrived.then(() => this.#endIncomingJob()).catch(() => machine.kill());
         this.#become("incoming");
+      },
+      resumed: async () => {
+        await running;
       },
       finish: async () => {
         await arrived;
@@ -131,7 +149,7 @@ export class LauncherDomain implements LauncherMethods {
   }
 
   async abort({ uid }: { uid: string }): Promise<void> {
-    if (this.#migration?.uid !== uid || this.#migration.endTimestamp) return;
+    if (this.#migration?.uid !== uid || this.#migration.endTimestamp || this.#migration.hasSwitched) return;
     this.#migration = { ...this.#migration, aborted: true };
     this.#abort?.abort();
   }
@@ -157,15 +175,16 @@ export class LauncherDomain implements LauncherMethods {
     params: Parameters<LauncherMethods["migrate"]>[0],
     signal: AbortSignal,
   ): Promise<void> {
-    const { uid, faults } = params;
+    const { uid, faults, limits } = params;
     const journal: Journal = (event, at, more) =>
       this.#options.journal(event, at, { migration: uid, ...more });
     const over = new AbortController();
+    const tooLong = new AbortController();
     try {
       using target = await connectRpc<TargetMethods>(params.sockets.control);
       try {
-        await target.call("begin", { domain });
-        void this.#supervise(machine, domain, params, over.signal);
+        await target.call("begin", { domain, postCopy: limits.allowPostCopy });
+        void this.#supervise(machine, domain, params, { over: over.signal, tooLong });
         const result = await migrate(machine.qmp, {
           uri: `unix:${params.sockets.memory}`,
           bandwidth: faults.bandwidth ?? params.bandwidth,
@@ -179,6 +198,18 @@ export class LauncherDomain implements LauncherMethods {
               if (faults.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
             },
           }),
+          ...(limits.allowPostCopy && {
+            postCopy: {
+              from: tooLong.signal,
+              bandwidth: faults.postCopyBandwidth ?? params.bandwidth,
+              onSwitched: () => {
+                this.#migration = { ...this.#migration!, hasSwitched: true };
+                this.#changed();
+                if (faults.breakAfterSwitchMs !== undefined)
+                  void breakLater(machine, target, faults.breakAfterSwitchMs).catch(() => {});
+              },
+            },
+          }),
         });
         journal("migration-started", result.startedAt);
         journal("stopped", result.stoppedAt);
@@ -187,7 +218,9 @@ export class LauncherDomain implements LauncherMethods {
         journal("migration-completed", monotonicNow(), { downtimeMs, totalMs, bytes });
       } catch (error) {
         await target.call("cancel", {}).catch(() => {});
-        await machine.qmp.execute("cont").catch(() => {});
+        // What is left here after a switch is no guest either.
+        if (this.#migration?.hasSwitched) await machine.kill();
+        else await machine.qmp.execute("cont").catch(() => {});
         throw error;
       }
       this.#migration = { ...this.#migration!, endTimestamp: timestamp() };
@@ -210,12 +243,12 @@ export class LauncherDomain implements LauncherMethods {
     }
   }
 
-  /** Aborts a copy that makes no progress, or takes too long. */
+  /** Aborts a copy that makes no progress, or takes too long where that may not make it a post-copy. */
   async #supervise(
     machine: Machine,
     domain: Domain,
     { uid, limits }: { uid: string; limits: MigrationLimits },
-    over: AbortSignal,
+    { over, tooLong }: { over: AbortSignal; tooLong: AbortController },
   ): Promise<void> {
     const judge = createMigrationMonitor(limits, domain.memoryMiB);
     const began = performance.now();
@@ -225,10 +258,15 @@ export class LauncherDomain implements LauncherMethods {
       const { ram } = await machine.qmp
         .execute<{ ram?: { remaining: number } }>("query-migrate")
         .catch(() => ({ ram: undefined }));
-      const reason = ram && judge({ elapsedMs: performance.now() - began, remaining: ram.remaining });
-      if (reason === undefined) continue;
-      this.#options.journal("migration-aborted", monotonicNow(), { migration: uid, reason });
-      return this.abort({ uid });
+      const verdict = ram && judge({ elapsedMs: performance.now() - began, remaining: ram.remaining });
+      if (verdict === undefined) continue;
+      const { reason } = verdict;
+      const isAborted = verdict.do === "abort";
+      this.#options.journal(isAborted ? "migration-aborted" : "post-copy", monotonicNow(), {
+        migration: uid,
+        reason,
+      });
+      return isAborted ? this.abort({ uid }) : tooLong.abort();
     }
   }
 
@@ -236,10 +274,9 @@ export class LauncherDomain implements LauncherMethods {
     this.#options.journal("resumed", resumedAt, { migration: uid });
     this.#migration = { uid, role: "target", readyTimestamp: timestamp() };
     this.#become("running");
-    void this.#endIncomingJob();
   }
 
-  /** libvirt's job outlives the guest's arrival by a moment; KubeVirt waits for its end by asking. */
+  /** libvirt's job outlives the memory's arrival by a moment; KubeVirt waits for its end by asking. */
   async #endIncomingJob(): Promise<void> {
     await delay(jobPoll);
     if (this.#migration) this.#migration = { ...this.#migration, endTimestamp: timestamp() };

@@ -28,6 +28,8 @@ export interface MigrationRecord {
   readonly failed?: boolean;
   readonly reason?: string;
   readonly aborted?: boolean;
+  /** On the source: the guest runs on the target while its memory still follows. */
+  readonly hasSwitched?: boolean;
 }
 
 export interface LauncherStatus {
@@ -65,8 +67,10 @@ export interface TargetSockets {
 
 /** What the source's launcher asks of the target's, through both virt-handlers. libvirt's peer-to-peer migration. */
 export interface TargetMethods {
-  /** Start the incoming QEMU for this domain. */
-  begin(params: { domain: Domain }): Promise<void>;
+  /** Start the incoming QEMU for this domain; `postCopy`: it may have to run the guest before all of it is there. */
+  begin(params: { domain: Domain; postCopy: boolean }): Promise<void>;
+  /** Answers once the guest runs here, whatever of its memory is still to come. */
+  resumed(params: Record<string, never>): Promise<void>;
   /** All memory was sent. Answers once the guest runs here, and refuses if it never will. */
   finish(params: Record<string, never>): Promise<void>;
   /** The migration is off: end the incoming QEMU. */

@@ -1,13 +1,22 @@
-/** How long a migration may take, as in `migrationConfiguration` of a VMI's migration state. */
+/** How long a migration may take and what then, as in `migrationConfiguration` of a VMI's migration state. */
 export interface MigrationLimits {
   /** Seconds without a new low of what is left to copy. */
   readonly progressTimeout: number;
   /** Seconds for each GB (decimal, rounded up) of memory. */
   readonly completionTimeoutPerGiB: number;
+  /** A copy that takes longer becomes a post-copy, and is not aborted. */
+  readonly allowPostCopy: boolean;
 }
 
 /** KubeVirt's defaults. */
-export const defaultLimits: MigrationLimits = { progressTimeout: 150, completionTimeoutPerGiB: 150 };
+export const defaultLimits: MigrationLimits = {
+  progressTimeout: 150,
+  completionTimeoutPerGiB: 150,
+  allowPostCopy: false,
+};
+
+/** What has to become of a copy that is not to go on as it does. */
+export type Verdict = { readonly do: "abort" | "postCopy"; readonly reason: string };
 
 /** What QEMU says of a copy under way. */
 export interface Progress {
@@ -17,11 +26,11 @@ export interface Progress {
   readonly remaining: number;
 }
 
-/** Judges a migration again and again; its answer is why the migration has to be given up. */
+/** Judges a copy again and again, until it is over or has become a post-copy: that knows no limits. */
 export function createMigrationMonitor(
-  { progressTimeout, completionTimeoutPerGiB }: MigrationLimits,
+  { progressTimeout, completionTimeoutPerGiB, allowPostCopy }: MigrationLimits,
   memoryMiB: number,
-): (progress: Progress) => string | undefined {
+): (progress: Progress) => Verdict | undefined {
   const gigabytes = Math.ceil((memoryMiB * 2 ** 20) / 1e9);
   const longest = completionTimeoutPerGiB * gigabytes;
   let lowest = Number.POSITIVE_INFINITY;
@@ -32,9 +41,9 @@ export function createMigrationMonitor(
       progressedAt = elapsedMs;
     }
     if (elapsedMs - progressedAt >= progressTimeout * 1000)
-      return `Live migration stuck for ${progressTimeout} seconds and has been aborted`;
-    if (elapsedMs >= longest * 1000)
-      return `Live migration is not completed after ${longest} seconds and has been aborted`;
-    return undefined;
+      return { do: "abort", reason: `Live migration stuck for ${progressTimeout} seconds` };
+    if (elapsedMs < longest * 1000) return undefined;
+    const reason = `Live migration is not completed after ${longest} seconds`;
+    return { do: allowPostCopy ? "postCopy" : "abort", reason };
   };
 }

@@ -27,6 +27,7 @@ import { type Faults, faultsAnnotation } from "./faults.ts";
 import { handlerKinds, startVirtHandler } from "./handler/handler.ts";
 import type { JournalEntry } from "./journal.ts";
 import { launcherDirectory } from "./launcher-protocol.ts";
+import { annotations } from "./names.ts";
 import { guestAddresses, makePodSwitch, type PodSwitch } from "./pod-switch.ts";
 import { TinyKubelet } from "./tiny-kubelet.ts";
 
@@ -189,18 +190,23 @@ test("a migration cancelled during the copy is aborted, and its object goes", as
   await until("the target's pod to end", async () => (await livingPods()).length === 1);
 });
 
-test("a copy that takes longer than the KubeVirt object allows is aborted", async () => {
-  const limit = (completionTimeoutPerGiB: number | null) =>
+/** Changes what the KubeVirt object says of migrations, until disposed. */
+async function configureMigrations(migrations: Readonly<Record<string, unknown>>): Promise<AsyncDisposable> {
+  const write = (value: unknown) =>
     client.patch(
       kinds.KubeVirt,
       { namespace: "kubevirt", name: "kubevirt" },
-      { spec: { configuration: { migrations: { completionTimeoutPerGiB } } } },
+      { spec: { configuration: { migrations: value } } },
       { type: "merge" },
     );
-  await limit(2);
+  await write(migrations);
+  return { [Symbol.asyncDispose]: () => write(null).then(() => {}) };
+}
+
+test("a copy that takes longer than the KubeVirt object allows is aborted", async () => {
+  await using _ = await configureMigrations({ completionTimeoutPerGiB: 2 });
   const migration = await migrate({ bandwidth: 1 << 20 });
   expect((await untilEnd(migration)).status?.phase).toBe("Failed");
-  await limit(null);
   const { status } = await client.get(kinds.VirtualMachineInstance, vm);
   expect(status).toMatchObject({
     nodeName: "node-b",
@@ -208,7 +214,7 @@ test("a copy that takes longer than the KubeVirt object allows is aborted", asyn
       failed: true,
       abortStatus: "Succeeded",
       failureReason: "Live migration has been aborted",
-      migrationConfiguration: { completionTimeoutPerGiB: 2, progressTimeout: 150 },
+      migrationConfiguration: { completionTimeoutPerGiB: 2, progressTimeout: 150, allowPostCopy: false },
     },
   });
   expect(journal("node-b").at(-2)).toMatchObject({
@@ -261,6 +267,61 @@ test("a long pause, a late acknowledgement and a DHCP server that forgets the gu
   expect(await askForLease()).toMatch(/no lease/);
 });
 
+const postCopy = { allowPostCopy: true, completionTimeoutPerGiB: 1 };
+const slowly: Faults = { bandwidth: 1 << 20, postCopyBandwidth: 4 << 20 };
+
+test("a copy that takes too long becomes a post-copy where that is allowed, and cannot be aborted any more", async () => {
+  await using _ = await configureMigrations(postCopy);
+  const changes = watchVmi();
+  const migration = await migrate(slowly);
+  const ref = { namespace: "default", name: migration.metadata.name };
+  const vmi = await untilVmi("the guest to run there", ({ status }) =>
+    Boolean(
+      status?.migrationState?.migrationUid === migration.metadata.uid &&
+        status?.migrationState?.targetNodeDomainReadyTimestamp,
+    ),
+  );
+  expect(vmi.status).toMatchObject({ phase: "Running", nodeName: "node-b" });
+  await until("the annotation for the network", async () =>
+    Boolean((await livingPods()).find(({ metadata }) => metadata.annotations?.[annotations.targetReady])),
+  );
+  await client.delete(kinds.VirtualMachineInstanceMigration, ref);
+  expect(await untilGuestAnswers()).toBe(bootId);
+  const moved = await untilVmi("its memory to be there", ({ status }) =>
+    Boolean(status?.migrationState?.completed),
+  );
+  expect(moved.status).toMatchObject({
+    nodeName: "node-a",
+    migrationState: { mode: "PostCopy", abortRequested: true },
+  });
+  expect(moved.status?.migrationState?.failed).toBeUndefined();
+  await until("the migration's object to go", async () => (await find(migration)) === undefined);
+  const steps = await changes.stop();
+  // Source and target write each when it sees the switch.
+  expect(steps.slice(4, 6).toSorted()).toEqual(["postCopy", "targetNodeDomainReadyTimestamp"]);
+  expect(steps.slice(6)).toEqual(["endTimestamp nodeName", "completed"]);
+  await until("the source pod to finish", async () => (await livingPods()).length === 1);
+});
+
+test("a post-copy that breaks after its switch fails the VMI, and the VM starts another", async () => {
+  await using _ = await configureMigrations(postCopy);
+  const before = await client.get(kinds.VirtualMachineInstance, vm);
+  const changes = watchVmi();
+  const migration = await migrate({ ...slowly, breakAfterSwitchMs: 0 });
+  expect((await untilEnd(migration)).status?.phase).toBe("Failed");
+  await untilVmi(
+    "the next VMI to run",
+    ({ metadata, status }) => metadata.uid !== before.metadata.uid && status?.phase === "Running",
+  );
+  expect(await changes.stop()).toContain("endTimestamp completed failed phaseFailed");
+  // Another pod's MAC behind the same address: what is still known of the old one would only cost time.
+  execFileSync("nsenter", [`--net=${network.outside}`, "--", "ip", "neighbour", "flush", "all"]);
+  const again = await untilGuestAnswers();
+  expect(again).not.toBe(bootId);
+  bootId = again;
+  expect(await livingPods()).toHaveLength(1);
+});
+
 test("an acknowledgement that is lost leaves the VMI where it was, though the guest has moved", async () => {
   const migration = await migrate({ loseAck: true });
   const vmi = await untilVmi("the guest to run there", ({ status }) =>
@@ -269,15 +330,15 @@ test("an acknowledgement that is lost leaves the VMI where it was, though the gu
         status?.migrationState?.targetNodeDomainReadyTimestamp,
     ),
   );
-  expect(vmi.status).toMatchObject({ nodeName: "node-b", migrationState: { targetNode: "node-a" } });
+  expect(vmi.status).toMatchObject({ nodeName: "node-a", migrationState: { targetNode: "node-b" } });
   expect(await untilGuestAnswers()).toBe(bootId);
   await until("the source's launcher to have nothing left", async () =>
-    journal("node-b").some(
+    journal("node-a").some(
       ({ event, migration: uid }) => event === "migration-completed" && uid === migration.metadata.uid,
     ),
   );
   const { status } = await client.get(kinds.VirtualMachineInstance, vm);
-  expect(status?.nodeName).toBe("node-b");
+  expect(status?.nodeName).toBe("node-a");
   expect(status?.migrationState?.endTimestamp).toBeUndefined();
 });
 
@@ -370,30 +431,36 @@ const podOn = async (node: string) => (await launcherPods()).find(({ spec }) => 
 
 /** Notes which fields of the hand-over became set together, write by write. */
 function watchVmi(): { stop(): Promise<string[]> } {
-  const fields = [
-    "migrationUid",
-    "targetNodeAddress",
-    "startTimestamp",
-    "targetNodeDomainDetected",
-    "targetNodeDomainReadyTimestamp",
-    "endTimestamp",
-    "completed",
-  ] as const;
+  const read = ({
+    phase,
+    nodeName,
+    migrationState: state,
+  }: NonNullable<VirtualMachineInstance["status"]>) => ({
+    migrationUid: state?.migrationUid,
+    targetNodeAddress: state?.targetNodeAddress,
+    startTimestamp: state?.startTimestamp,
+    targetNodeDomainDetected: state?.targetNodeDomainDetected,
+    postCopy: state?.mode === "PostCopy",
+    targetNodeDomainReadyTimestamp: state?.targetNodeDomainReadyTimestamp,
+    endTimestamp: state?.endTimestamp,
+    completed: state?.completed,
+    failed: state?.failed,
+    nodeName,
+    phaseFailed: phase === "Failed",
+  });
   const steps: string[] = [];
   const over = new AbortController();
-  const seen = new Set<string>();
-  let node: string | undefined;
+  let before: ReturnType<typeof read> | undefined;
   const watching = (async () => {
     for await (const event of client.watch(kinds.VirtualMachineInstance, {
       namespace: "default",
       signal: over.signal,
     })) {
       if (event.type === "BOOKMARK") continue;
-      const { migrationState, nodeName } = event.object.status ?? {};
-      const changed: string[] = fields.filter((field) => migrationState?.[field] && !seen.has(field));
-      for (const field of changed) seen.add(field);
-      if (node !== undefined && node !== nodeName) changed.push("nodeName");
-      node = nodeName;
+      const now = read(event.object.status ?? {});
+      const fields = Object.keys(now) as (keyof typeof now)[];
+      const changed = before ? fields.filter((field) => now[field] && now[field] !== before?.[field]) : [];
+      before = now;
       if (changed.length > 0) steps.push(changed.join(" "));
     }
   })();

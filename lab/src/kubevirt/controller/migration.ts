@@ -104,7 +104,6 @@ function handOver(input: MigrationInput): Decision {
     targetPod: target!.metadata.name,
     migrationConfiguration: {
       bandwidthPerMigration: "0",
-      allowPostCopy: false,
       allowAutoConverge: false,
       ...defaultLimits,
       ...input.configuration,

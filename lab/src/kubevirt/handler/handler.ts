@@ -25,7 +25,7 @@ import {
   removeTargetLabel,
   reportEnd,
   reportRunning,
-  reportSourceFailure,
+  reportSource,
   reportStarted,
   reportTarget,
   reportTargetPrepared,
@@ -204,6 +204,7 @@ class VirtHandler {
     }
     if (state.failed || state.completed) {
       await this.#proxies.close(uid);
+      if (isFinal(vmi.status?.phase)) await this.#release(launcher);
       return "nothing";
     }
     if (!state.targetNodeAddress) return "nothing";
@@ -220,8 +221,10 @@ class VirtHandler {
     }
     if (state.abortRequested && !record?.aborted) await launcher.rpc.call("abort", { uid });
     const message = `VirtualMachineInstance migration uid ${uid} failed. reason:${record?.reason}`;
-    const events = [event(vmi, "Migrated", message, "Warning")];
-    const step = await this.#write(vmi, reportSourceFailure(vmi, launcher.status), events);
+    const next = reportSource(vmi, launcher.status, timestamp(Date.now()));
+    const hasFailed = next.status?.migrationState?.failed === true;
+    const events = hasFailed ? [event(vmi, "Migrated", message, "Warning")] : [];
+    const step = await this.#write(vmi, next, events);
     return step === "nothing" ? "waits" : step;
   }
 

@@ -7,7 +7,7 @@ import {
   removeTargetLabel,
   reportEnd,
   reportRunning,
-  reportSourceFailure,
+  reportSource,
   reportStarted,
   reportTarget,
   rolesOf,
@@ -113,10 +113,7 @@ test("a launcher's memory of an earlier migration is not reported into the next"
   const earlier = onTarget({ uid: "earlier", readyTimestamp: at });
   expect(reportTarget(vmi, "node-b", earlier, network)).toBe(vmi);
   expect(
-    reportSourceFailure(vmi, {
-      state: "running",
-      migration: { uid: "earlier", role: "source", failed: true },
-    }),
+    reportSource(vmi, { state: "running", migration: { uid: "earlier", role: "source", failed: true } }, at),
   ).toBe(vmi);
 });
 
@@ -125,12 +122,39 @@ test("a failed migration is failed and completed, and the node stays", () => {
     state: "running",
     migration: { uid: "m", role: "source", failed: true, aborted: true, reason: "why", endTimestamp: at },
   };
-  const failed = reportSourceFailure(migrating({ startTimestamp: at }), status);
+  const failed = reportSource(migrating({ startTimestamp: at }), status, at);
   expect(failed.status).toMatchObject({
+    phase: "Running",
     nodeName: "node-a",
     migrationState: { failed: true, completed: true, abortStatus: "Succeeded", failureReason: "why" },
   });
-  expect(reportSourceFailure(failed, status)).toBe(failed);
+  expect(reportSource(failed, status, at)).toBe(failed);
+});
+
+test("a post-copy is one from its switch on, and node and end stay as they are until all memory is there", () => {
+  const switched: LauncherStatus = {
+    state: "running",
+    migration: { uid: "m", role: "source", hasSwitched: true },
+  };
+  const vmi = reportSource(migrating({ mode: "PreCopy" }), switched, at);
+  expect(vmi.status?.migrationState).toMatchObject({ mode: "PostCopy" });
+  expect(reportSource(vmi, switched, at)).toBe(vmi);
+  const detected = reportTarget(vmi, "node-b", onTarget({ readyTimestamp: at }), network);
+  const ready = reportTarget(detected, "node-b", onTarget({ readyTimestamp: at }), network);
+  expect(ready.status?.migrationState).toMatchObject({ targetNodeDomainReadyTimestamp: at });
+  expect(reportTarget(ready, "node-b", onTarget({ readyTimestamp: at }), network)).toBe(ready);
+  expect(ready.status).toMatchObject({ phase: "Running", nodeName: "node-a" });
+});
+
+test("a post-copy that breaks after its switch ends the VMI in the write that calls the migration failed", () => {
+  const broken: LauncherStatus = {
+    state: "crashed",
+    migration: { uid: "m", role: "source", hasSwitched: true, failed: true, reason: "why", endTimestamp: at },
+  };
+  expect(reportSource(migrating({ mode: "PostCopy" }), broken, at).status).toMatchObject({
+    phase: "Failed",
+    migrationState: { failed: true, completed: true, failureReason: "why" },
+  });
 });
 
 test("the start carries the mode", () => {

@@ -32,11 +32,12 @@ export function faultsIn(state: MigrationState | undefined): Faults {
 }
 
 export function limitsIn(state: MigrationState | undefined): MigrationLimits {
-  const { progressTimeout, completionTimeoutPerGiB } = (state?.migrationConfiguration ??
+  const { progressTimeout, completionTimeoutPerGiB, allowPostCopy } = (state?.migrationConfiguration ??
     {}) as Partial<MigrationLimits>;
   return {
     progressTimeout: progressTimeout ?? defaultLimits.progressTimeout,
     completionTimeoutPerGiB: completionTimeoutPerGiB ?? defaultLimits.completionTimeoutPerGiB,
+    allowPostCopy: allowPostCopy ?? defaultLimits.allowPostCopy,
   };
 }
 
@@ -128,19 +129,25 @@ export function reportStarted(vmi: Vmi, start: string): Vmi {
   return changeState(vmi, { startTimestamp: start, mode: "PreCopy" });
 }
 
-/** QEMU gave up: the guest runs on here. Since 1.9 a failed migration is also `completed`. */
-export function reportSourceFailure(vmi: Vmi, launcher: LauncherStatus): Vmi {
+/**
+ * What the source learns from its launcher: the guest has switched by post-copy, or QEMU gave up. Then the guest runs on
+ * here, or has ended with its domain: one write says both. Since 1.9 a failed migration is also `completed`.
+ */
+export function reportSource(vmi: Vmi, launcher: LauncherStatus, now: string): Vmi {
   const state = vmi.status?.migrationState;
   const record = launcher.migration;
   if (record?.uid !== state?.migrationUid || record?.role !== "source") return vmi;
-  if (!record?.failed || !record.endTimestamp || state?.failed || state?.completed) return vmi;
-  return changeState(vmi, {
+  if (state?.failed || state?.completed) return vmi;
+  if (record.hasSwitched && state?.mode !== "PostCopy") return changeState(vmi, { mode: "PostCopy" });
+  if (!record.failed || !record.endTimestamp) return vmi;
+  const failed = changeState(vmi, {
     failed: true,
     completed: true,
     endTimestamp: record.endTimestamp,
     failureReason: record.reason ?? "",
     ...(record.aborted && { abortStatus: "Succeeded" as const }),
   });
+  return reportEnd(failed, launcher, now);
 }
 
 function changeState(vmi: Vmi, change: Partial<MigrationState>): Vmi {
