@@ -21,10 +21,10 @@ export interface EventReporter {
 const texts: Readonly<Record<MigrationState, readonly [reason: string, message: string]>> = {
   Base: ["RoutesNormal", "routes to the VM have the normal priority"],
   Target: ["TargetPrepared", "target is prepared and attracts no traffic yet"],
-  Live: ["GuestAnnounced", "guest announced itself; routes have the elevated priority"],
+  Live: ["GuestAnnounced", "guest runs here; routes have the elevated priority"],
   TimeWait: [
     "GuestArrived",
-    "guest runs here; routes keep the elevated priority until routers have converged",
+    "migration is over; routes keep the elevated priority until routers have converged",
   ],
   Away: ["GuestElsewhere", "guest does not run here; no route to it from this node"],
 };

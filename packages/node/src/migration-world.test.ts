@@ -9,7 +9,7 @@ import { createFakeTimeline } from "./timeline.ts";
 
 /** What may happen next, to whatever is there: numbers are taken modulo what there is. */
 type Step =
-  | { readonly do: "migrate" | "switchOver" | "succeed" | "fail" | "finishSource" }
+  | { readonly do: "migrate" | "switchOver" | "tellOfSwitch" | "succeed" | "fail" | "finishSource" }
   | { readonly do: "deliver" | "restart"; readonly node: number }
   | { readonly do: "wait"; readonly milliseconds: number };
 
@@ -108,6 +108,11 @@ class World {
     this.ear.announce(this.moving.target.attachment);
   }
 
+  /** KubeVirt sees the guest run on the target; its memory may follow for as long as it likes. */
+  tellOfSwitch(): void {
+    if (this.moving?.switched) this.#post(this.moving.target, { type: "Switched" });
+  }
+
   succeed(): void {
     if (!this.moving) return;
     const source = this.home;
@@ -149,6 +154,7 @@ const steps = fc.array(
       arbitrary: fc.constantFrom<Step>(
         { do: "migrate" },
         { do: "switchOver" },
+        { do: "tellOfSwitch" },
         { do: "succeed" },
         { do: "finishSource" },
       ),
@@ -178,6 +184,8 @@ it("over any history of moves, failures, restarts and late news", () => {
         // I4: until the guest has moved the source has its route.
         if (moving && !moving.switched && world.endpoints.length <= 2)
           expect(["normal", "elevated"]).toContain(world.priorityOf(home));
+        // As long as the source has its route, that of the target takes precedence.
+        if (moving) expect(world.priorityOf(moving.target)).not.toBe("normal");
         // Two elevated routes for one address would split its traffic.
         expect(
           world.endpoints.filter((one) => world.priorityOf(one) === "elevated").length,

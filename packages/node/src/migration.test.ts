@@ -29,7 +29,12 @@ const inputs: fc.Arbitrary<MigrationInput> = fc.oneof(
   migrations.map((migration) => ({ type: "Expected" as const, migration })),
   fc.nat(4).map((epoch) => ({ type: "Heard" as const, epoch })),
   fc.nat(4).map((epoch) => ({ type: "Settled" as const, epoch })),
-  fc.constantFrom<MigrationInput>({ type: "Arrived" }, { type: "Leaving" }, { type: "Elsewhere" }),
+  fc.constantFrom<MigrationInput>(
+    { type: "Switched" },
+    { type: "Arrived" },
+    { type: "Leaving" },
+    { type: "Elsewhere" },
+  ),
 );
 
 describe("a migration target", () => {
@@ -50,6 +55,19 @@ describe("a migration target", () => {
 
   it("whose announcement was missed is elevated by the API's word", () =>
     expect(play(target, { type: "Arrived" }).state).toBe("TimeWait"));
+
+  it.each([
+    ["was heard", [{ type: "Heard", epoch: 1 }]],
+    ["was missed", []],
+  ] satisfies [string, MigrationInput[]][])(
+    "whose guest %s stays elevated while the guest's memory follows: the source still has its route",
+    (_, heard) => {
+      const switched = play(target, ...heard, { type: "Switched" });
+      expect(switched).toMatchObject({ state: "Live" });
+      expect(switched.until).toBeUndefined();
+      expect(play(switched, { type: "Arrived" })).toMatchObject({ state: "TimeWait", until: 1_030_000 });
+    },
+  );
 
   it.each(["Target", "Live", "TimeWait"] as const)("that fails in %s keeps no route", (state) =>
     expect(consequences[play({ ...target, state }, { type: "Elsewhere" }).state].routes).toBe("withdrawn"),
@@ -108,7 +126,7 @@ describe("whatever arrives in whatever order", () => {
           const gained =
             consequences[record.state].routes === "withdrawn" &&
             consequences[next.state].routes !== "withdrawn";
-          if (gained) expect(["Heard", "Arrived", "Leaving"]).toContain(input.type);
+          if (gained) expect(["Heard", "Switched", "Arrived", "Leaving"]).toContain(input.type);
           if (gained && input.type === "Heard") expect(input.epoch).toBe(record.epoch);
           record = next;
         }

@@ -5,8 +5,8 @@
  * |---|---|---|---|---|
  * | `Base` | is here, or this is an ordinary pod | normal | no | running |
  * | `Target` | is expected here | none | yes | arriving |
- * | `Live` | was heard here; the API has not said so yet | elevated | no | arriving |
- * | `TimeWait` | is here, says the API; routers converge | elevated | no | arriving |
+ * | `Live` | runs here; the migration is not over (post-copy: for long) | elevated | no | arriving |
+ * | `TimeWait` | is here, the migration is over; routers converge | elevated | no | arriving |
  * | `Away` | is somewhere else: this target failed, or this source was left | none | no | down |
  */
 export type MigrationState = "Base" | "Target" | "Live" | "TimeWait" | "Away";
@@ -33,15 +33,17 @@ export const consequences: Readonly<Record<MigrationState, Consequences>> = {
 };
 
 /**
- * What an endpoint learns. Only `Heard` and `Arrived` lead to a route, and both are verified: `Heard` by the guest's MAC on the
- * endpoint's own interface, `Arrived` by the VMI saying that the guest runs in this pod.
+ * What an endpoint learns. Only `Heard`, `Switched` and `Arrived` lead to a route, and all are verified: `Heard` by the guest's MAC on
+ * the endpoint's own interface, the others by the VMI saying that the guest runs in this pod.
  */
 export type MigrationInput =
   /** The API: a migration to this endpoint is under way and the guest is not here. */
   | { readonly type: "Expected"; readonly migration: MigrationIdentity }
   /** The guest announced itself on the endpoint's interface, in this epoch. */
   | { readonly type: "Heard"; readonly epoch: number }
-  /** The API: the guest runs here. */
+  /** The API: the guest runs here, and the migration is not over: the source has its route until it is. */
+  | { readonly type: "Switched" }
+  /** The API: the guest runs here, and the migration is over. */
   | { readonly type: "Arrived" }
   /** The API: the guest runs here and a migration to another node is under way. */
   | { readonly type: "Leaving" }
@@ -77,12 +79,12 @@ type Table = Readonly<Record<MigrationState, Readonly<Partial<Record<MigrationIn
 export const transitions: Table = {
   Base: { Expected: "Target", Elsewhere: "Away" },
   // A missed announcement: the API's word is as good. A failed or cancelled migration ends without a route.
-  Target: { Heard: "Live", Arrived: "TimeWait", Leaving: "Base", Elsewhere: "Away" },
+  Target: { Heard: "Live", Switched: "Live", Arrived: "TimeWait", Leaving: "Base", Elsewhere: "Away" },
   // The source's next migration may come before the convergence time is over; then the new target's elevated route must stand
   // alone, so the old one is lowered when the guest prepares to leave, long before it moves.
   Live: { Expected: "Target", Arrived: "TimeWait", Leaving: "Base", Elsewhere: "Away" },
   TimeWait: { Expected: "Target", Settled: "Base", Leaving: "Base", Elsewhere: "Away" },
-  Away: { Expected: "Target", Arrived: "TimeWait", Leaving: "Base" },
+  Away: { Expected: "Target", Switched: "Live", Arrived: "TimeWait", Leaving: "Base" },
 };
 
 export interface AdvanceOptions {

@@ -21,7 +21,7 @@ const part = (
 it.each([
   ["target", "preparing", false, "Expected"],
   ["target", "running", false, "Expected"],
-  ["target", "running", true, "Arrived"],
+  ["target", "running", true, "Switched"],
   ["target", "succeeded", true, "Arrived"],
   ["target", "failed", true, "Elsewhere"],
   ["target", "cancelled", false, "Elsewhere"],

@@ -12,8 +12,9 @@ export const isLeaving = ({ role, progress }: PodMigration): boolean =>
 export function inputOf(part: PodMigration): MigrationInput | undefined {
   const isUnderWay = part.progress === "preparing" || part.progress === "running";
   if (part.role === "target") {
-    if (part.progress === "succeeded" || (isUnderWay && part.hasSwitchedOver)) return { type: "Arrived" };
+    if (part.progress === "succeeded") return { type: "Arrived" };
     if (!isUnderWay) return { type: "Elsewhere" };
+    if (part.hasSwitchedOver) return { type: "Switched" };
     const createdAt = new Date(part.epoch[2]).toISOString();
     return { type: "Expected", migration: { uid: part.migrationUid, createdAt } };
   }
