@@ -5,7 +5,6 @@ import {
   listMachines,
   migrateVm,
   now,
-  type RouteChange,
   readLines,
   requestMigration,
   waitFor,
@@ -13,36 +12,8 @@ import {
   waitUntilRunning,
 } from "@fairlead/lab";
 import { describe, expect, it } from "vitest";
-import { type Stage, setStage } from "./stage.ts";
-
-const metrics = { normal: 1024, elevated: 512 };
-
-/** The workload routes a node has now, by what its kernel said since the stage was set. */
-function metricsOn(stage: Stage, node: string): Record<4 | 6, number[]> {
-  const now = { 4: [] as number[], 6: [] as number[] };
-  for (const { where, origin, family, change, metric } of stage.routes) {
-    if (where !== node || origin !== "workload") continue;
-    now[family] = now[family].filter((present) => present !== metric);
-    if (change === "added") now[family].push(metric);
-  }
-  return now;
-}
-
-async function untilNormal(stage: Stage, node: string): Promise<void> {
-  await waitFor(`normal priority on ${node}`, 60, () => {
-    const { 4: v4, 6: v6 } = metricsOn(stage, node);
-    return [v4, v6].every((list) => list.length === 1 && list[0] === metrics.normal) ? true : undefined;
-  });
-}
-
-async function expectUnbroken(stage: Stage, from: number): Promise<void> {
-  for (const figures of await stage.endProbes(from)) {
-    expect(figures, figures.name).toMatchObject({ resets: 0, brokenConnections: 0 });
-    if (figures.name.includes("tcp")) expect(figures.lost, figures.name).toBe(0);
-  }
-}
-
-const isOn = (node: string) => (route: RouteChange) => route.where === node && route.origin === "workload";
+import { expectUnbroken, gainedOn, metrics, metricsOn, untilNormal } from "./expectations.ts";
+import { setStage } from "./stage.ts";
 
 describe("live migration", () => {
   it("keeps address and connections, elevates on the target and returns to normal", async () => {
@@ -52,13 +23,8 @@ describe("live migration", () => {
     await migrateVm(stage.client, stage.vmName, target);
     await untilNormal(stage, target);
     expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: target });
-    const added = stage.routes.filter(isOn(target)).filter(({ change }) => change === "added");
-    for (const family of [4, 6]) {
-      expect(added.filter((route) => route.family === family).map(({ metric }) => metric)).toEqual([
-        metrics.elevated,
-        metrics.normal,
-      ]);
-    }
+    const gained = [metrics.elevated, metrics.normal];
+    expect(gainedOn(stage, target)).toEqual({ 4: gained, 6: gained });
     await expectUnbroken(stage, from);
   });
 
