@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
+import { entering, listMachines } from "../experiment/machines.ts";
 import { workspace } from "../first/paths.ts";
 import { defaultCache, findQemu } from "../qemu/index.ts";
 
@@ -11,6 +12,9 @@ const programs = {
   iproute2: ["ip", "-V"],
 } satisfies Record<string, [string, string]>;
 
+/** Where FRR runs, its machine has it. */
+const frr = "/usr/lib/frr/zebra";
+
 /** Versions of everything a figure depends on, by asking each program. */
 export async function readVersions(): Promise<Record<string, string>> {
   const versions: Record<string, string> = {
@@ -19,7 +23,10 @@ export async function readVersions(): Promise<Record<string, string>> {
     kernel: release(),
   };
   const qemu = await findQemu({ cache: defaultCache });
-  for (const [name, [program, ...args]] of Object.entries({ qemu: [qemu, "--version"], ...programs })) {
+  const asked: Record<string, string[]> = { qemu: [qemu, "--version"], ...programs };
+  const router = (await listMachines()).find(({ pid }) => existsSync(`/proc/${pid}/root${frr}`));
+  if (router !== undefined) asked.frr = [...entering(router), frr, "--version"];
+  for (const [name, [program, ...args]] of Object.entries(asked)) {
     const { stdout, stderr } = spawnSync(program!, args, { encoding: "utf8" });
     versions[name] = `${stdout}${stderr}`.match(/\d+\.\d+(?:\.\d+)*/)?.[0] ?? "unknown";
   }

@@ -9,6 +9,7 @@ import { run } from "../command.ts";
 import type { LabStatus, Request } from "../control/protocol.ts";
 import { serveControl } from "../control/server.ts";
 import { LabError } from "../error.ts";
+import { frrTree } from "../frr/packages.ts";
 import { readTopology } from "../topology/topology.ts";
 import { bringUpCluster } from "./cluster.ts";
 import { proportionalMemory } from "./memory.ts";
@@ -50,6 +51,11 @@ await step("own filesystem and network", async () => {
   // Bound into every node; filled while these are made.
   await mkdir(inside.kubeconfigs, { recursive: true });
   await keepOriginals(inside.originals);
+  if (topology.nodes.some(({ kind }) => kind === "frr")) {
+    // Below a path without the characters that part overlay's options.
+    await mkdir(inside.frr);
+    await run(["mount", "--bind", frrTree, inside.frr]);
+  }
   await privateFilesystem(inside.directory, [], inside.originals, kept);
   const remark = await ownSysfs([]);
   if (remark !== undefined) remarks.push(`no /sys of its own: ${remark}`);

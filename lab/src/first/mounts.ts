@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../command.ts";
@@ -26,15 +27,21 @@ export async function keepOriginals(originals: string): Promise<void> {
 /**
  * Gives a mount namespace its own /run, and copies-on-write of /etc, /var and /opt kept in memory. `enter` is the command
  * prefix that runs a program in the namespace, empty for our own; `originals` is where `keepOriginals` put the host's
- * directories; `keep` lists directories that stay the host's.
+ * directories; `keep` lists directories that stay the host's; `image` is a tree below which the namespace finds what the host
+ * does not have.
  */
 export async function privateFilesystem(
   scratch: string,
   enter: readonly string[],
   originals: string,
   keep: readonly string[] = [],
+  image?: string,
 ): Promise<void> {
   const mount = (...args: string[]) => run([...enter, "mount", ...args]);
+  const stack = (host: string, directory: string) => {
+    const brought = image === undefined ? undefined : join(image, directory);
+    return `lowerdir=${host}${brought !== undefined && existsSync(brought) ? `:${brought}` : ""}`;
+  };
   const held = keep.filter((path) => shadowed.some((dir) => path === dir || path.startsWith(`${dir}/`)));
   for (const [index, path] of held.entries()) {
     await mkdir(join(scratch, `keep${index}`), { recursive: true });
@@ -52,11 +59,28 @@ export async function privateFilesystem(
       "overlay",
       "overlay",
       "-o",
-      `lowerdir=${join(originals, directory)},upperdir=${upper},workdir=${work}`,
+      `${stack(join(originals, directory), directory)},upperdir=${upper},workdir=${work}`,
       directory,
     );
   }
   for (const [index, path] of held.entries()) await mount("--bind", join(scratch, `keep${index}`), path);
+  if (image !== undefined)
+    await mount("-t", "overlay", "overlay", "-o", `${stack("/usr", "usr")},ro`, "/usr");
+}
+
+/** Shows a namespace a file or directory under another path, which must be there. */
+export async function bindInto(
+  enter: readonly string[],
+  bind: { readonly source: string; readonly target: string; readonly isReadOnly: boolean },
+): Promise<void> {
+  await run([
+    ...enter,
+    "mount",
+    "--bind",
+    ...(bind.isReadOnly ? ["-o", "ro"] : []),
+    bind.source,
+    bind.target,
+  ]);
 }
 
 /** A fresh /sys shows the interfaces of the namespace's own network. Without it only tools that read /sys are misled. */

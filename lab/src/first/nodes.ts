@@ -4,8 +4,9 @@ import { copyFile, mkdir, readFile, readlink, writeFile } from "node:fs/promises
 import { basename, join } from "node:path";
 import { run } from "../command.ts";
 import { LabError } from "../error.ts";
+import { prepareFrrMachine } from "../frr/machine.ts";
 import type { Topology, TopologyNode } from "../topology/topology.ts";
-import { ownSysfs, privateFilesystem } from "./mounts.ts";
+import { bindInto, ownSysfs, privateFilesystem } from "./mounts.ts";
 import { linkCommands, managementCommands, namespaceSysctls, nodeCommands } from "./network.ts";
 import { inside, networkConfig } from "./paths.ts";
 
@@ -54,7 +55,9 @@ async function buildNode(node: TopologyNode, keep: readonly string[]): Promise<L
   await run([...enter, "hostname", node.name]);
 
   const scratch = join(inside.nodes, node.name);
-  await privateFilesystem(scratch, enter, inside.originals, keep);
+  const image = node.kind === "frr" ? inside.frr : undefined;
+  await privateFilesystem(scratch, enter, inside.originals, keep, image);
+  for (const bind of node.binds) await bindInto(enter, bind);
   // A /run of its own; of the lab's one the node sees the kubeconfigs.
   await mkdir(join(scratch, "run", inside.kubeconfigs.slice("/run/".length)), { recursive: true });
   const credentials = join(scratch, inside.kubeconfigs);
@@ -63,6 +66,7 @@ async function buildNode(node: TopologyNode, keep: readonly string[]): Promise<L
   await ownSysfs(enter);
   await applySysctls(enter);
   if (node.role === "worker") await installNetworkConfig(pid);
+  if (node.kind === "frr") await prepareFrrMachine(node.name, enter, scratch);
   return { ...node, holder, enter };
 }
 

@@ -12,6 +12,8 @@ export const inside = {
   nodes: "/run/lab/nodes",
   /** The host's directories that the lab and its nodes see copies of. */
   originals: "/run/lab/originals",
+  /** FRR as Debian's packages lay it out below `/`, where a machine of the topology runs it. */
+  frr: "/run/lab/frr",
   namespaces: "/run/netns",
 } as const;
 

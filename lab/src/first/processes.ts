@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { Topology } from "../topology/topology.ts";
+import { frrPrograms } from "../frr/machine.ts";
+import type { Topology, TopologyNode } from "../topology/topology.ts";
 import { inside, workspace } from "./paths.ts";
 import type { ProcessSpec } from "./supervisor.ts";
 
@@ -61,16 +62,30 @@ export function inNode(node: string, path: string): string {
   return join(inside.nodes, node, "upper", path);
 }
 
-/** BIRD of every router, with the configuration the topology names. */
+/** The programs of every router, with the configuration the topology names. */
 export function routers(topology: Topology): ProcessSpec[] {
-  return topology.nodes
-    .filter((node) => node.kind === "bird")
-    .map((node) => ({
-      name: `${node.name}/bird`,
+  return topology.nodes.flatMap((node) =>
+    routerPrograms(node).map((spec) => ({
+      ...spec,
       node: node.name,
+      name: `${node.name}/${spec.name}`,
       isPrompt: true,
-      argv: ["bird", "-f", "-c", node.startupConfig!, "-s", "/run/bird.ctl"],
-    }));
+    })),
+  );
+}
+
+function routerPrograms(node: TopologyNode): Omit<ProcessSpec, "node">[] {
+  switch (node.kind) {
+    case "bird":
+      return [{ name: "bird", argv: ["bird", "-f", "-c", node.startupConfig!, "-s", "/run/bird.ctl"] }];
+    case "frr":
+      return frrPrograms(node).map(({ needs, ...spec }) => ({
+        ...spec,
+        ...(needs !== undefined && { after: inNode(node.name, needs) }),
+      }));
+    case "linux":
+      return [];
+  }
 }
 
 /** What runs on every worker. */

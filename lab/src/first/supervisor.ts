@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { run } from "../command.ts";
 import type { ProcessState, ProcessStatus } from "../control/protocol.ts";
 import { LabError, messageOf } from "../error.ts";
 import { promptly } from "../precedence.ts";
@@ -22,6 +24,8 @@ export interface ProcessSpec {
   readonly after?: string;
   /** Path as seen by the supervisor; without this file the program is not part of this build and is not started. */
   readonly program?: string;
+  /** Gives the program its configuration. Run on its machine after each start, again and again until it succeeds. */
+  readonly configure?: readonly string[];
 }
 
 interface Entry {
@@ -162,9 +166,10 @@ export class Supervisor {
     entry.startedAt = performance.now();
     entry.sink ??= openLog(entry.log);
     const { sink } = entry;
-    const write = (chunk: Buffer) => void (sink.writable && sink.write(chunk));
+    const write = (chunk: Buffer | string) => void (sink.writable && sink.write(chunk));
     child.stdout.on("data", write);
     child.stderr.on("data", write);
+    if (spec.configure !== undefined) void this.#configure(entry, child, spec.configure, write);
     child.on("error", (error) => {
       entry.lastExit = messageOf(error);
       // A program that could not be started reports no end.
@@ -174,6 +179,24 @@ export class Supervisor {
       entry.lastExit = signal ?? `status ${status}`;
       this.#ended(entry, child);
     });
+  }
+
+  async #configure(
+    entry: Entry,
+    child: ChildProcess,
+    argv: readonly string[],
+    write: (line: string) => void,
+  ): Promise<void> {
+    let pause: number = filePoll;
+    while (entry.child === child && !this.#stopping) {
+      try {
+        return void (await run([...this.#enter(entry.spec.node), ...argv]));
+      } catch (error) {
+        write(`${messageOf(error)}\n`);
+      }
+      await delay(pause, undefined, { ref: false });
+      pause = Math.min(backOff.longest, pause * 2);
+    }
   }
 
   #ended(entry: Entry, child: ChildProcess): void {

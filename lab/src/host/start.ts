@@ -8,6 +8,7 @@ import type { Readable } from "node:stream";
 import { cannotWrite, LabError, type LabErrorCode, messageOf } from "../error.ts";
 import { compileCache, logDirectory, outDirectory, workspace } from "../first/paths.ts";
 import { type ProgressEvent, progressDescriptor } from "../first/progress.ts";
+import { prepareFrr } from "../frr/packages.ts";
 import { rankSession } from "../precedence.ts";
 import { childrenOf, sendSignal, startTimeOf } from "../process.ts";
 import { prepareGuest } from "../qemu/index.ts";
@@ -32,7 +33,7 @@ export interface StartOptions {
 export async function startLab(given: StartOptions): Promise<LabState> {
   // The first process has another working directory, and a mistake in the file should show before anything starts.
   const options = { ...given, topology: resolve(given.topology) };
-  readTopology(options.topology);
+  const topology = readTopology(options.topology);
   requirePrograms();
   requireRights();
   await requireSpace();
@@ -43,7 +44,13 @@ export async function startLab(given: StartOptions): Promise<LabState> {
       "AlreadyRunning",
       `the lab runs already (process ${present.pid}); end it with: pnpm lab down`,
     );
-  await makeGuest(options);
+  await prepared(
+    "QEMU and its guest",
+    options,
+    async () => (await prepareGuest(options.signal && { signal: options.signal })).acceleration,
+  );
+  if (topology.nodes.some(({ kind }) => kind === "frr"))
+    await prepared("FRR", options, () => prepareFrr(options.signal));
   options.signal?.throwIfAborted();
   const rootless = process.getuid?.() !== 0;
   await rm(logDirectory, { recursive: true, force: true });
@@ -116,14 +123,17 @@ async function endEverything(wrapper: Wrapper): Promise<void> {
 }
 
 /** Here and not inside, where there is no network to fetch a kernel and QEMU from. */
-async function makeGuest({ onProgress, signal }: StartOptions): Promise<void> {
-  const step = "QEMU and its guest";
+async function prepared(
+  step: string,
+  { onProgress, signal }: StartOptions,
+  prepare: () => Promise<string | void>,
+): Promise<void> {
   const began = performance.now();
   onProgress?.({ event: "started", step });
   try {
-    const { acceleration } = await prepareGuest(signal && { signal });
+    const remark = await prepare();
     const milliseconds = Math.round(performance.now() - began);
-    onProgress?.({ event: "finished", step, milliseconds, remark: acceleration });
+    onProgress?.({ event: "finished", step, milliseconds, ...(remark && { remark }) });
   } catch (error) {
     signal?.throwIfAborted();
     throw new LabError("StartFailed", messageOf(error), error);

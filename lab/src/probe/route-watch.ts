@@ -8,14 +8,18 @@ export interface RouteChange {
   readonly family: 4 | 6;
   readonly change: "added" | "removed";
   readonly metric: number;
-  /** `workload`: to the local guest (route protocol 80). `bgp`: installed by BIRD. */
+  /** `workload`: to the local guest (route protocol 80). `bgp`: installed by BIRD or FRR. */
   readonly origin: "workload" | "bgp" | "other";
   /** Next hop, for routes to another node. */
   readonly gateway?: string;
 }
 
 /** Route protocols (rtnetlink.h, /etc/iproute2/rt_protos) that tell who installed a route to the guest. */
-const origins: Readonly<Record<number, RouteChange["origin"]>> = { 80: "workload", 12: "bgp" };
+const origins: Readonly<Record<number, RouteChange["origin"]>> = {
+  80: "workload",
+  12: "bgp",
+  186: "bgp",
+};
 
 /**
  * Reports every change of a host route to one of `addresses` in a namespace, timed when the kernel's message is taken from the

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defaultTopology } from "../first/paths.ts";
-import { parseTopology, readTopology } from "./topology.ts";
+import { boundFile, parseTopology, readTopology } from "./topology.ts";
 import { splitWords } from "./words.ts";
 
 const parse = (text: string) => parseTopology(text, "/x/lab.clab.yml");
@@ -36,11 +36,34 @@ describe("parseTopology", () => {
     expect(nodes[0]).toMatchObject({ env: { A: "2" }, labels: { x: "n", y: "k" }, kind: "linux" });
   });
 
+  it("takes kind linux with an image of FRR for a router that runs FRR", () => {
+    const { nodes } = parse(
+      "name: t\ntopology:\n  nodes: { a: { image: 'frrouting/frr:v8.4.1', binds: ['a/daemons:/etc/frr/daemons', '/y/f:/etc/frr/frr.conf:ro'] },\n" +
+        "    b: { image: somebody/frr-exporter } }\n",
+    );
+    expect(nodes.map(({ kind, role }) => `${kind} ${role}`)).toEqual(["frr router", "linux client"]);
+    expect(nodes[0]?.binds).toEqual([
+      { source: "/x/a/daemons", target: "/etc/frr/daemons", isReadOnly: false },
+      { source: "/y/f", target: "/etc/frr/frr.conf", isReadOnly: true },
+    ]);
+  });
+
+  it("finds the host's file behind a bound directory, and the last bind of one path", () => {
+    const { nodes } = parse("name: t\ntopology:\n  nodes: { a: { binds: ['etc:/e/', 'own:/e/f'] } }\n");
+    const { binds } = nodes[0]!;
+    expect(boundFile(binds, "/e/g/h")).toBe("/x/etc/g/h");
+    expect(boundFile(binds, "/e/f")).toBe("/x/own");
+    expect(boundFile(binds, "/else")).toBeUndefined();
+  });
+
   it.each([
     ["name: Not A Label\ntopology: { nodes: { a: {} } }", /name/],
     ["name: t\ntopology: { nodes: { a: { kind: cisco } } }", /topology\.nodes\.a\.kind/],
     ["name: t\nsurprise: 1\ntopology: { nodes: {} }", /surprise/],
     ["name: t\ntopology: { nodes: { a: { kind: bird } } }", /startup-config/],
+    ["name: t\ntopology: { nodes: { a: { image: 'frr:latest' } } }", /binds its \/etc\/frr\/daemons/],
+    ["name: t\ntopology: { nodes: { a: { binds: ['x'] } } }", /binds: "x" is not source:target/],
+    ["name: t\ntopology: { nodes: { a: { binds: ['x:/y:z'] } } }", /is not source:target/],
     ['name: t\ntopology: { nodes: { a: { exec: ["ip \'x"] } } }', /is no command/],
     [two('[{ endpoints: ["a:eth1", "c:eth1"] }]'), /no node c/],
     [two('[{ endpoints: ["a:eth0", "b:eth1"] }]'), /management interface/],

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, normalize, resolve } from "node:path";
 import ipaddr from "ipaddr.js";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -10,15 +10,26 @@ import { splitWords } from "./words.ts";
 export const roleLabel = "fairlead.io/role";
 export type Role = "worker" | "router" | "client";
 
+/** A file or directory of the host that a machine sees as its own, as containerlab's `binds` says it. */
+export interface Bind {
+  /** Absolute path on the host. */
+  readonly source: string;
+  /** Absolute path on the machine. */
+  readonly target: string;
+  readonly isReadOnly: boolean;
+}
+
 /** A machine of the lab. */
 export interface TopologyNode {
   readonly name: string;
-  readonly kind: "linux" | "bird";
+  /** `frr` is what the file calls kind `linux` with an image of FRR. */
+  readonly kind: "linux" | "bird" | "frr";
   readonly role: Role;
   /** Addresses on the management network, without prefix length. */
   readonly management: { readonly ipv4: string; readonly ipv6: string };
   /** BIRD's configuration, for kind `bird`: an absolute path. */
   readonly startupConfig?: string;
+  readonly binds: readonly Bind[];
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** Commands run in the node after its links are there. */
@@ -50,6 +61,7 @@ const settings = z.object({
   "mgmt-ipv4": z.ipv4().optional(),
   "mgmt-ipv6": z.ipv6().optional(),
   "startup-config": z.string().optional(),
+  binds: z.array(z.string()).optional(),
   env: strings.optional(),
   labels: strings.optional(),
   exec: z.array(z.string()).optional(),
@@ -116,18 +128,31 @@ export function parseTopology(text: string, path: string): Topology {
   const ipv6 = ipaddr.IPv6.parseCIDR(mgmt["ipv6-subnet"] ?? "fd00:172:20:20::/64");
 
   const nodes = Object.entries(topology.nodes).map(([nodeName, own], index): TopologyNode => {
-    const kind = own?.kind ?? topology.defaults?.kind ?? "linux";
-    const layers = [topology.defaults, topology.kinds?.[kind], own ?? undefined].filter(
+    const written = own?.kind ?? topology.defaults?.kind ?? "linux";
+    const layers = [topology.defaults, topology.kinds?.[written], own ?? undefined].filter(
       (l) => l !== undefined,
     );
     const pick = <K extends keyof Settings>(key: K) => layers.findLast((l) => l[key] !== undefined)?.[key];
+    const kind = written === "linux" && isFrrImage(pick("image") ?? "") ? "frr" : written;
     const labels = Object.assign({}, ...layers.map((l) => l.labels ?? {})) as Record<string, string>;
-    const role = labels[roleLabel] ?? (kind === "bird" ? "router" : "client");
+    const role = labels[roleLabel] ?? (kind === "linux" ? "client" : "router");
     if (role !== "worker" && role !== "router" && role !== "client")
       return refuse(`topology.nodes.${nodeName}.labels: ${roleLabel} must be worker, router or client`);
     const startup = pick("startup-config");
     if (kind === "bird" && startup === undefined)
       return refuse(`topology.nodes.${nodeName}: kind bird needs a startup-config`);
+    const binds = layers
+      .flatMap((l) => l.binds ?? [])
+      .map((text) => {
+        const bind = parseBind(text, dirname(path));
+        return (
+          bind ?? refuse(`topology.nodes.${nodeName}.binds: ${JSON.stringify(text)} is not source:target`)
+        );
+      });
+    if (kind === "frr")
+      for (const needed of frrFiles)
+        if (boundFile(binds, needed) === undefined)
+          return refuse(`topology.nodes.${nodeName}: a machine with an image of FRR binds its ${needed}`);
     return {
       name: nodeName,
       kind,
@@ -137,6 +162,7 @@ export function parseTopology(text: string, path: string): Topology {
         ipv6: pick("mgmt-ipv6") ?? hostOf(ipv6[0].toByteArray(), 0x11 + index),
       },
       ...(startup !== undefined && { startupConfig: resolve(dirname(path), startup) }),
+      binds,
       env: Object.assign({}, ...layers.map((l) => l.env ?? {})) as Record<string, string>,
       labels,
       exec: layers
@@ -175,6 +201,31 @@ export function parseTopology(text: string, path: string): Topology {
       ipv6: { gateway: hostOf(ipv6[0].toByteArray(), 1), length: ipv6[1] },
     },
   };
+}
+
+/** Which of FRR's daemons run, and their configuration: without these it does nothing. */
+const frrFiles = ["/etc/frr/daemons", "/etc/frr/frr.conf"] as const;
+
+/** `frrouting/frr:v8.4.1`, from whatever registry. Which FRR runs is not the image's but Debian's affair. */
+function isFrrImage(image: string): boolean {
+  return /(^|\/)frr(:[^/]*)?(@.*)?$/.test(image);
+}
+
+function parseBind(text: string, directory: string): Bind | undefined {
+  const [source, target, mode = "rw", ...more] = text.split(":");
+  if (!source || !target?.startsWith("/") || !["ro", "rw"].includes(mode) || more.length > 0)
+    return undefined;
+  return {
+    source: resolve(directory, source),
+    target: normalize(target).replace(/(.)\/$/, "$1"),
+    isReadOnly: mode === "ro",
+  };
+}
+
+/** The host's file that a machine sees as `path`; undefined when no bind brings it. The last bind wins, as with mounts. */
+export function boundFile(binds: readonly Bind[], path: string): string | undefined {
+  const bind = binds.findLast(({ target }) => path === target || path.startsWith(`${target}/`));
+  return bind && join(bind.source, path.slice(bind.target.length));
 }
 
 /** The address `index` places after the network's first. */
