@@ -1,5 +1,6 @@
 /**
- * `npm test`: the checks, every test of the packages, then the end-to-end suites inside a lab. It closes with the line
+ * `npm test`: the checks, every test of the packages, then the end-to-end suites inside a lab, and what depends on the router's
+ * program once more with FRR. It closes with the line
  * `N passed, N failed`. With arguments, vitest runs with these: `npm test -- --project unit packages/ipam`.
  */
 import { spawnSync } from "node:child_process";
@@ -18,7 +19,8 @@ if (args.length > 0) {
   process.env.FAIRLEAD_COMPLETE_TEST_RUN = "1";
   const results = [
     runSuite("vitest", "run"),
-    runSuite("node", "lab/src/cli.ts", "run", "--", "vitest", "run", "--config", "e2e/vitest.config.ts"),
+    runInLab([]),
+    runInLab(["--topology", "lab/topologies/three-workers-frr.clab.yml"], "router.test.ts"),
   ];
   for (const sentence of results.flatMap(({ otherFailures }) => otherFailures)) {
     process.stdout.write(`failed: ${sentence}\n`);
@@ -26,6 +28,12 @@ if (args.length > 0) {
   const sum = (key: "passed" | "failed") => results.reduce((total, result) => total + result[key], 0);
   process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);
   process.exitCode = sum("failed") === 0 ? 0 : 1;
+}
+
+/** Runs the end-to-end suites, or those of these files, in a lab of their own. */
+function runInLab(options: readonly string[], ...files: string[]): Results {
+  const suites = ["vitest", "run", "--config", "e2e/vitest.config.ts", ...files];
+  return runSuite("node", "lab/src/cli.ts", "run", ...options, "--", ...suites);
 }
 
 /** Runs one suite to its end, whatever fails in it. */

@@ -19,21 +19,25 @@ async function addressesOf(stage: Stage, node: string): Promise<string[]> {
 describe(`a top-of-rack router with ${programs.join(", ")}`, () => {
   it("forwards to the target once the guest has announced itself there, and has a route all the time", async () => {
     await using stage = await setStage("passenger");
-    const target = stage.workers.find((name) => name !== stage.vm.node)!;
-    const next = await addressesOf(stage, target);
+    const [first, second] = stage.workers.filter((name) => name !== stage.vm.node);
     const from = now();
-    await migrateVm(stage.client, stage.vmName, target);
-    await untilNormal(stage, target);
-    expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: target });
-    for (const family of [4, 6] as const) {
-      const changes = stage.routes.filter((route) => route.family === family && route.at >= from);
-      const elevated = changes.find(({ where, metric }) => where === target && metric === metrics.elevated);
-      const there = changes.filter(({ where }) => where === "tor");
-      expect(there.length, `IPv${family}`).toBeGreaterThan(0);
-      for (const { change, gateway, origin, at } of there) {
-        expect({ change, origin }, `IPv${family}`).toEqual({ change: "added", origin: "bgp" });
-        expect(next, `IPv${family}`).toContain(gateway);
-        expect(at, `IPv${family}`).toBeGreaterThan(elevated?.at ?? Number.POSITIVE_INFINITY);
+    // At first the router has the VM's block alone; from the second move on it exchanges one route of the VM's own for another.
+    for (const target of [first!, second!]) {
+      const next = await addressesOf(stage, target);
+      const start = now();
+      await migrateVm(stage.client, stage.vmName, target);
+      await untilNormal(stage, target);
+      expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: target });
+      for (const family of [4, 6] as const) {
+        const changes = stage.routes.filter((route) => route.family === family && route.at >= start);
+        const elevated = changes.find(({ where, metric }) => where === target && metric === metrics.elevated);
+        const there = changes.filter(({ where }) => where === "tor");
+        expect(there.length, `IPv${family}`).toBeGreaterThan(0);
+        for (const { change, gateway, origin, at } of there) {
+          expect({ change, origin }, `IPv${family} to ${target}`).toEqual({ change: "added", origin: "bgp" });
+          expect(next, `IPv${family}`).toContain(gateway);
+          expect(at, `IPv${family}`).toBeGreaterThan(elevated?.at ?? Number.POSITIVE_INFINITY);
+        }
       }
     }
     await expectUnbroken(stage, from);

@@ -3,6 +3,7 @@ import { chownSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { defaultTopology } from "../first/paths.ts";
+import { prepareFrr } from "../frr/packages.ts";
 import { prepareGuest } from "../qemu/index.ts";
 import { labCommand, Trial, until } from "./trial.ts";
 
@@ -11,6 +12,8 @@ const user = 64_321;
 const asUser = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--"];
 const openTun = "mount -t tmpfs tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200";
 const closedTun = "mount -t tmpfs tmpfs /dev/net && mknod -m 600 /dev/net/tun c 10 200";
+
+const frr = join(dirname(defaultTopology), "three-workers-frr");
 
 /** As little as a VM needs: nothing that an ordinary user's programs compile is in the cache that ours share. */
 const oneWorker = `
@@ -41,8 +44,18 @@ topology:
 mgmt: { ipv4-subnet: 172.20.20.0/24, ipv6-subnet: "fd00:172:20:20::/64" }
 `;
 
+const oneWorkerBehindFrr = oneWorker
+  .replace("kind: bird", "kind: linux\n      image: frrouting/frr:v8.4.1")
+  .replace(
+    /startup-config: .*/,
+    `binds: ["${frr}/daemons:/etc/frr/daemons", "${frr}/frr.conf:/etc/frr/frr.conf"]`,
+  );
+
 let trial: Trial;
-beforeAll(() => prepareGuest());
+beforeAll(async () => {
+  await prepareGuest();
+  await prepareFrr();
+});
 beforeEach(() => {
   trial = new Trial();
   chownSync(trial.out, user, user);
@@ -95,4 +108,17 @@ it("a VM runs in it, and nothing remains", async ({ skip }) => {
   expect(lab("true", "exec", "node1", "--", "nft", "list", "ruleset").stdout).toContain("table inet");
   expect(lab("true", "down").stdout).toBe("the lab is down\n");
   expect(trial.leftovers()).toEqual(["file vm.json"]);
+});
+
+it("a router runs FRR in it, and nothing remains", ({ skip }) => {
+  if (!mayRead()) skip(unreadable);
+  const topology = join(trial.out, "one-worker-frr.clab.yml");
+  writeFileSync(topology, oneWorkerBehindFrr);
+  const started = lab(openTun, "up", "--json", "--topology", topology);
+  expect([started.stderr, started.status]).toEqual(["", 0]);
+  const summary = lab("true", "exec", "tor", "--", "vtysh", "-c", "show bgp summary established").stdout;
+  expect(summary).toContain("10.10.1.2");
+  expect(summary).toContain("fd00:10:1::2");
+  expect(lab("true", "down").stdout).toBe("the lab is down\n");
+  expect(trial.leftovers()).toEqual([]);
 });
