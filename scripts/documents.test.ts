@@ -97,6 +97,14 @@ describe("the operator's guide", () => {
     },
   );
 
+  it("shows the router configuration that the end-to-end suites use", () => {
+    const files = join(root, "lab", "topologies", "three-workers-frr");
+    const blocks = readDocument("", guide).blocks;
+    const codeOf = (language: string) => blocks.find(({ words }) => words.includes(language))?.code;
+    expect(codeOf("frr")).toBe(readFileSync(join(files, "frr.conf"), "utf8"));
+    expect(readFileSync(join(files, "daemons"), "utf8")).toContain(codeOf("daemons"));
+  });
+
   it("explains the number of every CNI error", () => {
     for (const [code, number] of Object.entries(cniErrorNumbers))
       expect(guide).toContain(`| ${number} | \`${code}\` |`);

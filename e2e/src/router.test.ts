@@ -32,33 +32,35 @@ describe(`a top-of-rack router with ${programs.join(", ")}`, () => {
         const changes = stage.routes.filter((route) => route.family === family && route.at >= start);
         const elevated = changes.find(({ where, metric }) => where === target && metric === metrics.elevated);
         const there = changes.filter(({ where }) => where === "tor");
-        expect(there.length, `IPv${family}`).toBeGreaterThan(0);
-        for (const { change, gateway, origin, at } of there) {
+        for (const { change, origin } of there)
           expect({ change, origin }, `IPv${family} to ${target}`).toEqual({ change: "added", origin: "bgp" });
-          expect(next, `IPv${family}`).toContain(gateway);
-          expect(at, `IPv${family}`).toBeGreaterThan(elevated?.at ?? Number.POSITIVE_INFINITY);
-        }
+        // Before that a router may still write down the end of the last move.
+        const elevatedAt = elevated?.at ?? Number.POSITIVE_INFINITY;
+        for (const { gateway, at } of there)
+          expect(next.includes(gateway ?? ""), `IPv${family} to ${target}`).toBe(at > elevatedAt);
+        expect(there.filter(({ at }) => at > elevatedAt).length).toBeGreaterThan(0);
       }
     }
     await expectUnbroken(stage, from);
   });
 
-  it("keeps the routes of a worker whose BIRD is killed and starts again", async () => {
+  it("hears a worker again whose BIRD was killed, and no connection breaks", async () => {
     await using stage = await setStage("sitter");
-    const name = `${stage.vm.node}/bird`;
-    const before = await processOf(name);
+    const [first, second] = stage.workers.filter((node) => node !== stage.vm.node);
     const from = now();
+    // Away from its block the VM has routes of its own in the router.
+    await migrateVm(stage.client, stage.vmName, first!);
+    await untilNormal(stage, first!);
+    const name = `${first}/bird`;
+    const before = await processOf(name);
     await ask(inside.control, { method: "kill", process: name, signal: "SIGKILL" });
-    await waitFor("the new BIRD's sessions", 60, async () => {
+    await waitFor(`another ${name}`, 60, async () => {
       const bird = await processOf(name);
       return bird?.state === "running" && bird.pid !== before?.pid ? true : undefined;
     });
-    const target = stage.workers.find((worker) => worker !== stage.vm.node)!;
-    const away = stage.routes.filter(({ where, at }) => where === "tor" && at >= from);
-    expect(away.filter(({ change }) => change === "removed")).toEqual([]);
-    // What the new one says is heard.
-    await migrateVm(stage.client, stage.vmName, target);
-    await untilNormal(stage, target);
+    await migrateVm(stage.client, stage.vmName, second!);
+    await untilNormal(stage, second!);
+    expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: second });
     await expectUnbroken(stage, from);
   });
 });
