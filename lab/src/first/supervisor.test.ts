@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -73,6 +73,17 @@ test("a program waits for the file it needs", async () => {
   expect(one()).toMatchObject({ state: "waiting", restarts: 0 });
   writeFileSync(file, "");
   await expect.poll(() => one()?.state).toBe("running");
+});
+
+test("a program gets its configuration after every start, as soon as it can take it", async () => {
+  const socket = join(logDirectory, "socket");
+  const given = join(logDirectory, "given");
+  run("exec sleep 60", { configure: ["sh", "-c", `test -e ${socket} && echo once >> ${given}`] });
+  await expect.poll(() => readFileSync(one()?.log ?? "", "utf8")).toContain("status 1");
+  writeFileSync(socket, "");
+  await expect.poll(() => existsSync(given) && readFileSync(given, "utf8")).toBe("once\n");
+  supervisor.kill("one", "SIGKILL");
+  await expect.poll(() => readFileSync(given, "utf8")).toBe("once\nonce\n");
 });
 
 test("a program that is not part of this build is absent; one that cannot be started says why", async () => {
