@@ -1,5 +1,6 @@
 import { close } from "node:fs";
 import { capabilityAdvice } from "./advice.ts";
+import { readClocks, timespec } from "./both-clocks.ts";
 import { type BpfInstruction, encodeProgram } from "./bpf.ts";
 import { monotonicNow } from "./clock.ts";
 import { systemError } from "./errno.ts";
@@ -9,6 +10,7 @@ import { MessageHeader } from "./message-header.ts";
 import { type NetworkNamespace, namespaceOfSocket } from "./network-namespace.ts";
 import type { Subscription } from "./route-event.ts";
 import { subscribeRoutes } from "./route-subscription.ts";
+import { OFFLOAD_LENGTH, SkippedMessages } from "./skipped-messages.ts";
 import { watch } from "./waiter.ts";
 
 /** Whom a frame was for (`sll_pkttype`, packet(7)). */
@@ -91,10 +93,6 @@ const EINTR = 4;
 const EAGAIN = 11;
 const ENODEV = 19;
 const ENETDOWN = 100;
-const CLOCK_REALTIME = 0;
-
-/** struct virtio_net_hdr. */
-const OFFLOAD_LENGTH = 10;
 
 /** Frames per wake-up, so that a flood leaves the event loop its turn; the rest wakes again. */
 const MOST_AT_ONCE = 64;
@@ -324,26 +322,6 @@ class KernelPacketSocket implements PacketSocket {
   }
 }
 
-/**
- * An array of struct mmsghdr { msghdr; u32 len; } whose messages all go to one place where nobody reads them.
- * Its room is that of the header before a frame: the kernel refuses less.
- */
-class SkippedMessages {
-  readonly most = 64;
-  readonly bytes = Buffer.alloc(this.most * 64);
-  readonly #room = Buffer.alloc(OFFLOAD_LENGTH);
-  readonly #iovec = Buffer.alloc(16);
-
-  constructor() {
-    this.#iovec.writeBigUInt64LE(pointerTo(this.#room), 0);
-    this.#iovec.writeBigUInt64LE(BigInt(this.#room.length), 8);
-    for (let at = 0; at < this.bytes.length; at += 64) {
-      this.bytes.writeBigUInt64LE(pointerTo(this.#iovec), at + 16);
-      this.bytes.writeBigUInt64LE(1n, at + 24);
-    }
-  }
-}
-
 /** struct sockaddr_ll { u16 family; be16 protocol; i32 ifindex; u16 hatype; u8 pkttype, halen, addr[8]; } */
 function sockaddr(linkIndex: number): Buffer {
   const address = Buffer.alloc(20);
@@ -352,35 +330,6 @@ function sockaddr(linkIndex: number): Buffer {
   address.writeInt32LE(linkIndex, 4);
   return address;
 }
-
-const clock = Buffer.alloc(16);
-
-function realtimeNow(): bigint {
-  libc().clock_gettime(CLOCK_REALTIME, clock);
-  return timespec(clock);
-}
-
-/** Nanoseconds between two readings that nothing interrupted, and how often that is tried. */
-const NARROW = 20_000n;
-const ATTEMPTS = 5;
-
-/** Both clocks at the same time: on a busy machine this process may be paused between two readings, so the narrowest of a few counts. */
-function readClocks(): { readonly now: bigint; readonly realtime: bigint } {
-  let best = { now: 0n, realtime: 0n };
-  let bestWidth: bigint | undefined;
-  for (let i = 0; i < ATTEMPTS && (bestWidth === undefined || bestWidth > NARROW); i++) {
-    const before = monotonicNow();
-    const realtime = realtimeNow();
-    const width = monotonicNow() - before;
-    if (bestWidth !== undefined && width >= bestWidth) continue;
-    bestWidth = width;
-    best = { now: before + width / 2n, realtime };
-  }
-  return best;
-}
-
-const timespec = (bytes: Buffer): bigint =>
-  bytes.readBigInt64LE(0) * 1_000_000_000n + bytes.readBigInt64LE(8);
 
 /** Opens packet sockets. */
 export const PacketSocket = {

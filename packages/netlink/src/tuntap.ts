@@ -6,6 +6,7 @@ import { errno, libc } from "./libc.ts";
 import type { TunTapSpec } from "./link.ts";
 import { checkLinkName } from "./link-codec.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
+import { OFFLOAD_LENGTH } from "./skipped-messages.ts";
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
@@ -20,8 +21,6 @@ const IFF_MULTI_QUEUE = 0x100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_TUN_EXCL = 0x8000;
-/** struct virtio_net_hdr. */
-const OFFLOAD_LENGTH = 10;
 const LONGEST = 65_550;
 
 /** `ip tuntap add`. `AlreadyExists` does not occur: the kernel says `Busy` for a name that is taken. */
