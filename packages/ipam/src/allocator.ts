@@ -180,6 +180,20 @@ export class Allocator {
     }
   }
 
+  /** Whether what is wanted may come from this block, and there is some left. */
+  hasRoom(
+    block: IPAMBlock,
+    geometry: BlockGeometry,
+    want: Pick<Want, "family" | "pools">,
+    settings: Settings,
+  ): boolean {
+    if (geometry.family !== want.family || !poolOf(want.pools, geometry.network)) return false;
+    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
+    if (countFree(block.spec, options) === 0) return false;
+    const reserved = settings.reservations.within(geometry);
+    return !reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal));
+  }
+
   /**
    * A block with room, for a handle that is to be pinned to it before the address is taken.
    * @throws IpamError AddressesExhausted, BlockLimit
@@ -191,18 +205,8 @@ export class Allocator {
     avoid: ReadonlySet<string>,
   ): Promise<BlockGeometry> {
     await host.load();
-    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
-    const hasRoom = (block: IPAMBlock, geometry: BlockGeometry) => {
-      if (
-        avoid.has(geometry.cidr) ||
-        geometry.family !== want.family ||
-        !poolOf(want.pools, geometry.network)
-      )
-        return false;
-      if (countFree(block.spec, options) === 0) return false;
-      const reserved = settings.reservations.within(geometry);
-      return !reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal));
-    };
+    const hasRoom = (block: IPAMBlock, geometry: BlockGeometry) =>
+      !avoid.has(geometry.cidr) && this.hasRoom(block, geometry, want, settings);
     let claim = "none";
     const start = this.#options.blocks.tick;
     for (const refresh of [false, true]) {

@@ -16,6 +16,10 @@ export const attribute = {
 
   podUid: "pod-uid",
   podCreated: "pod-created",
+  /** ID of the sandbox for which the pod is recorded: a DEL of another one of the pod's sandboxes clears nothing. */
+  container: "container",
+  /** `resourceVersion` of the VMI on whose word the owners of the address were decided last. */
+  vmiRevision: "vmi-revision",
   /** `"yes"`: an IPAMHandle object exists for this ordinary pod, because it holds a borrowed address too. */
   handleObject: "handle-object",
 } as const;

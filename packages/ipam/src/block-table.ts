@@ -8,6 +8,8 @@ import { type IpamStore, isStoreError } from "./store.ts";
 
 /** A change that waits for the next write of its block. */
 interface Waiting {
+  /** The block as the caller has just read it: a start for the first attempt. */
+  readonly stored?: IPAMBlock | undefined;
   readonly change: (draft: BlockDraft) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -119,16 +121,21 @@ export class BlockTable {
 
   /**
    * Applies a change to a block and resolves with its result once the block is written. A change that throws refuses only itself. It may
-   * be called several times (after a conflict), each time with the newest state, and must depend on nothing else.
+   * be called several times (after a conflict), each time with the newest state, and must depend on nothing else. `stored`: the block as
+   * the caller has just read it, which spares a read.
    */
-  update<R>(cidr: string, change: (draft: BlockDraft) => R): Promise<R | typeof blockGone> {
+  update<R>(
+    cidr: string,
+    change: (draft: BlockDraft) => R,
+    stored?: IPAMBlock,
+  ): Promise<R | typeof blockGone> {
     return new Promise<R | typeof blockGone>((resolve, reject) => {
       let lane = this.#lanes.get(cidr);
       if (!lane) {
         lane = { waiting: [], running: false };
         this.#lanes.set(cidr, lane);
       }
-      lane.waiting.push({ change, resolve: (result) => resolve(result as R), reject });
+      lane.waiting.push({ change, stored, resolve: (result) => resolve(result as R), reject });
       if (!lane.running) void this.#drive(cidr, lane);
     });
   }
@@ -153,7 +160,9 @@ export class BlockTable {
     let fresh = false;
     let lastError: unknown;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      let block = fresh ? undefined : this.#known.get(cidr);
+      let block = fresh
+        ? undefined
+        : (this.#known.get(cidr) ?? batch.find((waiting) => waiting.stored)?.stored);
       if (!block) {
         block = (await this.read(cidr))?.block;
         fresh = true;

@@ -21,13 +21,19 @@ class World {
     this.store.load("IPPool", { metadata: { name: "v6" }, spec: { cidr: "fd00::/124", blockSize: 126 } });
   }
 
+  /** Where KubeVirt says the guest runs. */
+  guestPod: string | undefined;
+
   readonly facts: ClusterFacts = {
     pod: async (_, name) => this.pods.get(name),
     vm: async (_, name) => {
       const uid = this.vms.get(name);
       return uid === undefined ? undefined : { uid, deleting: false };
     },
-    vmi: async () => undefined,
+    vmi: async (_, name) =>
+      this.vms.has(name)
+        ? { uid: "vmi-uid", ownerUid: "vm-uid", deleting: false, guestPod: this.guestPod, revision: "7" }
+        : undefined,
     node: async () => ({ labels: {} }),
   };
 
@@ -134,8 +140,11 @@ const scenarios: Record<string, (results: Map<string, string>) => readonly Step[
       const got = await ipam.workloads.assign(target);
       expect(text(got)).toBe(results.get("vm"));
     },
-    (ipam) =>
-      ipam.workloads.promote({ network: "net", vm: { namespace: "default", name: "vm" }, pod: target.pod }),
+    async (ipam, world) => {
+      world.guestPod = target.pod.name;
+      const vm = { namespace: "default", name: "vm" };
+      expect(await ipam.workloads.promote({ network: "net", vm, pod: target.pod })).toBe("owner");
+    },
     async (ipam, world) => {
       see(world, target);
       await ipam.workloads.release(release(source));

@@ -31,7 +31,11 @@ export const remedies = {
   PersistenceDisabled: "Switch persistence on: fairleadctl ipam configure --kubevirt-ip-persistence=Enabled.",
   RequestChanged:
     "Undo the change of the annotation, or give the old address up first: stop the VM, fairleadctl ipam release --ip=<address>.",
-  PreviousVmPresent: "Delete the pod of the deleted VM of the same name; then the new VM starts.",
+  PreviousVmPresent:
+    "Delete the other VM of this name and its pod, or give this one another name; a stopped VM keeps its address.",
+  HandleCollision:
+    "Rename the VM, its namespace or the network: another owner's address stands under this name.",
+  GuestElsewhere: "Nothing to do: KubeVirt says that the VM runs in another pod, and removes this one.",
   ObjectCorrupt:
     "Fairlead does not touch it. Repair or delete the object by hand, then run fairleadctl ipam check.",
   ConfigurationInvalid: "Correct the field named in the message.",

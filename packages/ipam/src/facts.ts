@@ -21,6 +21,12 @@ export interface VmFact {
 export interface VmiFact extends VmFact {
   /** UID of the VirtualMachine that owns it; undefined for a standalone instance. */
   readonly ownerUid: string | undefined;
+  /** Name of the pod in which KubeVirt says the guest runs; undefined when it does not say. */
+  readonly guestPod?: string | undefined;
+  /** UIDs of the pods that KubeVirt lists as the VM's. Absent: not known. */
+  readonly activePods?: readonly string[] | undefined;
+  /** `metadata.resourceVersion`; orders what was said of the VM. */
+  readonly revision?: string | undefined;
 }
 
 /** A Node that exists. */

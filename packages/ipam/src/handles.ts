@@ -80,6 +80,27 @@ export class Handles {
     });
   }
 
+  /**
+   * One write and no read: makes the object, or replaces the very one that was read.
+   * @returns false when it is another one by now
+   */
+  async replace(
+    handle: string,
+    read: IPAMHandle | undefined,
+    { block, annotations }: Pick<IPAMHandleSpec, "block"> & { readonly annotations: Record<string, string> },
+  ): Promise<boolean> {
+    const spec = { ...read?.spec, handleID: read?.spec.handleID ?? handle, block, deleted: false };
+    const metadata = { ...(read?.metadata ?? { name: handleName(handle) }), annotations };
+    try {
+      if (read) await this.#store.replace("IPAMHandle", { ...read, metadata, spec });
+      else await this.#store.create("IPAMHandle", { metadata, spec });
+      return true;
+    } catch (error) {
+      if (isStoreError(error, "Conflict", "AlreadyExists")) return false;
+      throw error;
+    }
+  }
+
   /** Adds `count` (may be negative) to the entry of a block; entries of 0 and an object without entries disappear. */
   async add(handle: string, cidr: string, count: number): Promise<void> {
     if (count === 0) return;

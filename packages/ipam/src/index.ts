@@ -19,7 +19,7 @@ export * from "./errors.ts";
 export type { ClusterFacts, NodeFact, PodFact, VmFact, VmiFact } from "./facts.ts";
 export { type ClusterInventory, factsOf } from "./inventory.ts";
 export { createIpam, type Ipam, type IpamOptions } from "./ipam.ts";
-export { createKubernetesFacts, readInventory } from "./kubernetes-facts.ts";
+export { createKubernetesFacts, type KubernetesFactsOptions, readInventory } from "./kubernetes-facts.ts";
 export { createKubernetesStore, type KubernetesStoreOptions } from "./kubernetes-store.ts";
 export {
   type LeakReport,

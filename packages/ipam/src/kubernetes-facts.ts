@@ -15,8 +15,20 @@ import type { ClusterInventory } from "./inventory.ts";
 
 const podIpsAnnotation = "cni.projectcalico.org/podIPs";
 
+/** How the objects are read. */
+export interface KubernetesFactsOptions {
+  /**
+   * Name of the pod in which a VMI's guest runs, as far as the VMI tells; `activePodName` of `@fairlead/kubevirt`. Without
+   * it ownership follows the callers' word.
+   */
+  readonly guestPodOf?: ((vmi: VirtualMachineInstance) => string | undefined) | undefined;
+}
+
 /** Live facts, one API request each. */
-export function createKubernetesFacts(client: ApiClient): ClusterFacts {
+export function createKubernetesFacts(
+  client: ApiClient,
+  { guestPodOf }: KubernetesFactsOptions = {},
+): ClusterFacts {
   return {
     async pod(namespace, name) {
       const pod = await getIfPresent(client, kinds.Pod, { namespace, name });
@@ -28,7 +40,7 @@ export function createKubernetesFacts(client: ApiClient): ClusterFacts {
     },
     async vmi(namespace, name) {
       const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
-      return vmi && vmiFact(vmi);
+      return vmi && vmiFact(vmi, guestPodOf);
     },
     async node(name) {
       const node = await getIfPresent(client, kinds.Node, { name });
@@ -90,9 +102,15 @@ const vmFact = ({ metadata }: { readonly metadata: VirtualMachine["metadata"] })
   deleting: metadata.deletionTimestamp !== undefined,
 });
 
-function vmiFact(vmi: VirtualMachineInstance): VmiFact {
+function vmiFact(vmi: VirtualMachineInstance, guestPodOf?: KubernetesFactsOptions["guestPodOf"]): VmiFact {
   const owner = vmi.metadata.ownerReferences?.find(({ kind }) => kind === "VirtualMachine");
-  return { ...vmFact(vmi), ownerUid: owner?.uid };
+  return {
+    ...vmFact(vmi),
+    ownerUid: owner?.uid,
+    guestPod: guestPodOf?.(vmi),
+    activePods: Object.keys(vmi.status?.activePods ?? {}),
+    revision: vmi.metadata.resourceVersion,
+  };
 }
 
 const tunnelAddresses = ({ metadata }: Node): string[] =>

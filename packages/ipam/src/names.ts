@@ -12,6 +12,8 @@ const objectNameLimit = 253;
 const isSubdomain = (text: string) =>
   /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(text) && !/\.[.-]|-\./.test(text);
 const networkName = /^[a-zA-Z0-9_.-]+$/;
+/** Tells the handle of a VM from all others, so it is nobody else's to use. */
+const vmSegment = /(^|\.)vmi(\.|$)/i;
 const hash = (text: string, length: number) =>
   createHash("sha256").update(text).digest("hex").slice(0, length);
 
@@ -52,12 +54,16 @@ function base32(bytes: Uint8Array): string {
   return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text;
 }
 
-/** `k8s-pod-network.<containerID>`. */
+/** `k8s-pod-network.<containerID>`. Never the handle of a VM. @throws IpamError RequestInvalid */
 export function containerHandle(network: string, containerId: string): string {
+  if (vmSegment.test(containerId))
+    throw new IpamError("RequestInvalid", `container ID "${containerId}" would make the handle of a VM`, {
+      field: "containerId",
+    });
   return `${checkedNetwork(network)}.${containerId}`;
 }
 
-/** What versions before handles per container wrote. */
+/** What versions before handles per container wrote. Others can have the same text: see `releaseOfPod`. */
 export const legacyPodHandle = (namespace: string, pod: string): string => `${namespace}.${pod}`;
 
 /**
@@ -78,6 +84,10 @@ export function handleName(handle: string): string {
 
 function checkedNetwork(network: string): string {
   if (network === "") return defaultNetwork;
+  if (vmSegment.test(network))
+    throw new IpamError("RequestInvalid", `network name "${network}" has the part "vmi", which is reserved`, {
+      field: "network",
+    });
   if (networkName.test(network)) return network;
   throw new IpamError(
     "RequestInvalid",

@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { allocationOf, blockOf } from "./lookup.ts";
 import { blockName } from "./names.ts";
-import { describeOwner } from "./owner-rules.ts";
+import { describeOwner } from "./owner-record.ts";
 import type { Attributes } from "./resources.ts";
 
 /** Expected owner of a side; null: it must be empty. */

@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { selectPools } from "./pool.ts";
-import { releaseByHandle, releaseInBlock } from "./release.ts";
+import { freeUnchanged, releaseByHandle, releaseInBlock } from "./release.ts";
 import type { Family } from "./resources.ts";
 import type { Settings } from "./settings.ts";
 import { familiesOf, ownerRecord } from "./workload-request.ts";
@@ -124,9 +124,9 @@ async function takeNamed(
 
 /** Both families or none: what this request obtained goes back. */
 async function undo(engine: Engine, handle: string, fresh: readonly Allocated[]) {
-  for (const { block, ordinal } of fresh)
-    await releaseInBlock(engine, block.cidr, [{ ordinal, handle }]).catch((cause) =>
-      engine.logger.warn({ handle, block: block.cidr, cause }, "address left to leak collection"),
+  for (const allocation of fresh)
+    await freeUnchanged(engine, allocation).catch((cause) =>
+      engine.logger.warn({ handle, block: allocation.block.cidr, cause }, "address left to leak collection"),
     );
 }
 

@@ -1,5 +1,13 @@
+import type { Allocated } from "./allocator.ts";
+import { attribute } from "./attributes.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
-import { type Allocation, allocationsOfHandle, sameHandle, sameSequence } from "./block-draft.ts";
+import {
+  type Allocation,
+  allocationsOfHandle,
+  type Owners,
+  sameHandle,
+  sameSequence,
+} from "./block-draft.ts";
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
@@ -59,6 +67,28 @@ export async function freeInBlock(
   return released === blockGone ? [] : released;
 }
 
+/** Whether an allocation is still the one that was read: the same handle, the same sequence number, the same owners. */
+export const isUnchanged = (present: Allocation, read: Allocation): boolean =>
+  sameHandle(present.handle, read.handle ?? "") &&
+  sameSequence(present.sequence, read.sequence) &&
+  ownersText(present.owners) === ownersText(read.owners);
+
+export const ownersText = ({ active, alternate }: Owners): string => JSON.stringify([active, alternate]);
+
+/**
+ * Frees an address only if it is still the very allocation that was read or made: what goes back is what somebody decided on,
+ * never what others have by now.
+ */
+export async function freeUnchanged(engine: Engine, allocation: Allocated): Promise<boolean> {
+  const freed = await engine.blocks.update(allocation.block.cidr, (draft) => {
+    const present = draft.at(allocation.ordinal);
+    if (!present || !isUnchanged(present, allocation)) return false;
+    draft.release(allocation.ordinal);
+    return true;
+  });
+  return freed === true;
+}
+
 /**
  * Frees every address of a handle: those its IPAMHandle object leads to, and, to be sure (`search`), those in any block.
  * @returns the addresses freed; none when there is no such handle
@@ -78,6 +108,37 @@ export async function releaseByHandle(
   const released = await Promise.all([...cidrs].map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
   if (object) await forgetHandle(engine, handle, object.metadata.resourceVersion);
   return released.flat();
+}
+
+/**
+ * Frees what a pod has under a handle that others could have as well (`namespace.pod` of old versions): only addresses whose
+ * record names this pod, and none of a VM.
+ */
+export async function releaseOfPod(
+  engine: Engine,
+  handle: string,
+  pod: { readonly namespace: string; readonly name: string },
+): Promise<readonly string[]> {
+  const object = await engine.handles.read(handle);
+  const released: string[] = [];
+  let others = 0;
+  for (const cidr of Object.keys(object?.spec.block ?? {})) {
+    const freed = await engine.blocks.update(cidr, (draft) => {
+      const held = draft.ofHandle(handle);
+      const own = held.filter(
+        ({ owners: { active } }) =>
+          active?.[attribute.namespace] === pod.namespace &&
+          active[attribute.pod] === pod.name &&
+          active[attribute.vmiName] === undefined,
+      );
+      others += held.length - own.length;
+      for (const { ordinal } of own) draft.release(ordinal);
+      return own;
+    });
+    if (freed !== blockGone) released.push(...freed.map(({ address }) => address));
+  }
+  if (object && others === 0) await forgetHandle(engine, handle, object.metadata.resourceVersion);
+  return released;
 }
 
 /** Removes a handle's object after its addresses were freed, unless somebody wrote it since. */

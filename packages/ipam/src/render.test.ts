@@ -62,6 +62,7 @@ describe("ipam show", () => {
       "IP 10.0.0.5 is in use
       Handle ID: net1.vmi.default.db
       Active Owner Attributes:
+        container: container-1
         namespace: default
         node: node-1
         pod: virt-launcher-1

@@ -67,6 +67,7 @@ export class Testbed {
   /** A VM that exists from now on. */
   vm(name: string, { uid = `vm-${name}`, vmiUid = `vmi-${name}` } = {}) {
     this.vms.set(`default/${name}`, { uid, deleting: false });
+    this.vmis.set(`default/${name}`, { uid: vmiUid, ownerUid: uid, deleting: false });
     const identity = { name, vmUid: uid, vmiUid };
     return {
       active: { ...identity, role: "active" },

@@ -1,5 +1,6 @@
 import { parseAddress } from "./address.ts";
 import { attribute, handleAnnotation } from "./attributes.ts";
+import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { findNamedPools } from "./pool.ts";
 import type { Attributes, Family } from "./resources.ts";
@@ -7,28 +8,98 @@ import type { Settings } from "./settings.ts";
 import type { VmState } from "./vm-state.ts";
 import type { VmIdentity, WorkloadRequest } from "./workload-types.ts";
 
-/**
- * Whether a record is of the same VM: by the VirtualMachine's UID, or for an ownerless VMI by its own. Undefined when the record does
- * not say, as in data of the incumbent.
- */
-export function sameIdentity(vm: VmIdentity, record: Attributes): boolean | undefined {
-  const vmUid = record[attribute.vmUid];
-  const vmiUid = record[attribute.vmiUid];
-  if (vm.vmUid) return vmUid ? vmUid === vm.vmUid : undefined;
-  if (vmUid) return false;
-  return vmiUid ? vmiUid === vm.vmiUid : undefined;
+/** UIDs as a record or a handle has them. */
+export interface KnownUids {
+  readonly vmUid: string | undefined;
+  readonly vmiUid: string | undefined;
 }
 
-/** What is kept with the VM's handle. A MAC once given stays until another one is given. */
+export const uidsOfRecord = (record: Attributes): KnownUids => ({
+  vmUid: record[attribute.vmUid],
+  vmiUid: record[attribute.vmiUid],
+});
+
+export const uidsOfHandle = ({ object }: Pick<VmState, "object">): KnownUids => ({
+  vmUid: object?.metadata.annotations?.[handleAnnotation.vmUid],
+  vmiUid: object?.metadata.annotations?.[handleAnnotation.vmiUid],
+});
+
+/**
+ * Whether a record is of the same VM: by the VirtualMachine's UID, or by the VMI's where no VirtualMachine owns it. Undefined
+ * when the record does not say.
+ */
+export function sameIdentity(vm: Omit<VmIdentity, "name">, known: KnownUids): boolean | undefined {
+  if (known.vmiUid !== undefined && known.vmiUid === vm.vmiUid) return true;
+  if (known.vmUid !== undefined) return known.vmUid === vm.vmUid;
+  return known.vmiUid === undefined ? undefined : false;
+}
+
+/**
+ * Whether the VM of these UIDs still exists, live: a stopped VM keeps its address, whoever else bears its name. Without facts
+ * nobody can say that it does not.
+ */
+export async function exists(
+  { facts }: Pick<Engine, "facts">,
+  namespace: string,
+  name: string,
+  { vmUid, vmiUid }: KnownUids,
+): Promise<boolean> {
+  if (!facts) return true;
+  if (vmUid !== undefined) return (await facts.vm(namespace, name))?.uid === vmUid;
+  return vmiUid !== undefined && (await facts.vmi(namespace, name))?.uid === vmiUid;
+}
+
+/**
+ * Handles are made of joined text. One that turns out to be another VM's is nobody's key.
+ * @throws IpamError HandleCollision
+ */
+export function checkHandleIsOf(
+  handle: string,
+  { object, held }: VmState,
+  namespace: string,
+  name: string,
+): void {
+  const { [handleAnnotation.namespace]: namespaceKept, [handleAnnotation.vmName]: nameKept } =
+    object?.metadata.annotations ?? {};
+  const owners = held.flatMap(({ owners: { active, alternate } }) => [active, alternate]);
+  const records = owners.flatMap((owner) =>
+    owner ? [[owner[attribute.namespace], owner[attribute.vmiName]] as const] : [],
+  );
+  for (const [of, called] of [[namespaceKept, nameKept] as const, ...records])
+    if ((of ?? namespace) !== namespace || (called ?? name) !== name)
+      throw new IpamError(
+        "HandleCollision",
+        `handle ${handle} is of VM ${of}/${called}, not of ${namespace}/${name}`,
+        {
+          object: `handle ${handle}`,
+        },
+      );
+}
+
+/**
+ * What is kept with the VM's handle. A MAC once given stays until another one is given. The VMI's UID is that of one run, so
+ * it is kept only where no VirtualMachine tells who the VM is.
+ */
 export function identityAnnotations({ vm, pod, mac }: WorkloadRequest): Record<string, string> {
   if (!vm) return {};
   return {
     [handleAnnotation.namespace]: pod.namespace,
     [handleAnnotation.vmName]: vm.name,
-    [handleAnnotation.vmiUid]: vm.vmiUid,
-    ...(vm.vmUid ? { [handleAnnotation.vmUid]: vm.vmUid } : {}),
+    ...(vm.vmUid ? { [handleAnnotation.vmUid]: vm.vmUid } : { [handleAnnotation.vmiUid]: vm.vmiUid }),
     ...(mac ? { [handleAnnotation.mac]: mac } : {}),
   };
+}
+
+/** The annotations of a handle with these in their place; undefined when they are there already. */
+export function withIdentity(
+  known: Readonly<Record<string, string>> | undefined,
+  identity: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
+  const isNew = Object.entries(identity).some(([key, value]) => known?.[key] !== value);
+  if (!isNew) return undefined;
+  // A UID of the kind that does not identify this VM is of an earlier one.
+  const { [handleAnnotation.vmUid]: _, [handleAnnotation.vmiUid]: __, ...others } = known ?? {};
+  return { ...others, ...identity };
 }
 
 /**

@@ -1,9 +1,12 @@
 import { parseAddress } from "./address.ts";
 import { attribute } from "./attributes.ts";
 import { IpamError } from "./errors.ts";
-import { formatTimestamp } from "./owner-rules.ts";
+import { formatTimestamp } from "./owner-record.ts";
 import type { Attributes, Family } from "./resources.ts";
-import type { WorkloadRequest } from "./workload-types.ts";
+import type { PromoteRequest, WorkloadRequest } from "./workload-types.ts";
+
+/** A request for a VM's pod. */
+export type VmRequest = WorkloadRequest & { readonly vm: NonNullable<WorkloadRequest["vm"]> };
 
 /**
  * Checks a request and sorts its static addresses by family.
@@ -42,7 +45,11 @@ export function familiesOf(request: WorkloadRequest, addresses: ReadonlyMap<Fami
 }
 
 /** How a pod is recorded as owner. */
-export function ownerRecord({ pod, node, vm }: WorkloadRequest, now: Date, asVm: boolean): Attributes {
+export function ownerRecord(
+  { pod, node, vm, containerId }: WorkloadRequest,
+  now: Date,
+  asVm: boolean,
+): Attributes {
   const plain = {
     [attribute.pod]: pod.name,
     [attribute.namespace]: pod.namespace,
@@ -50,6 +57,7 @@ export function ownerRecord({ pod, node, vm }: WorkloadRequest, now: Date, asVm:
     [attribute.timestamp]: formatTimestamp(now),
     [attribute.podUid]: pod.uid,
     [attribute.podCreated]: pod.creationTimestamp,
+    [attribute.container]: containerId,
   };
   if (!vm || !asVm) return plain;
   return {
@@ -58,5 +66,20 @@ export function ownerRecord({ pod, node, vm }: WorkloadRequest, now: Date, asVm:
     [attribute.vmiUid]: vm.vmiUid,
     ...(vm.vmUid ? { [attribute.vmUid]: vm.vmUid } : {}),
     ...(vm.role === "target" && vm.migrationUid ? { [attribute.migrationUid]: vm.migrationUid } : {}),
+  };
+}
+
+/** How a pod is recorded of which only this is known: that the guest runs in it. */
+export function recordOf({ pod, vm, node, containerId }: PromoteRequest, now: Date): Attributes {
+  return {
+    [attribute.pod]: pod.name,
+    [attribute.namespace]: pod.namespace,
+    ...(node ? { [attribute.node]: node } : {}),
+    [attribute.timestamp]: formatTimestamp(now),
+    ...(pod.uid ? { [attribute.podUid]: pod.uid } : {}),
+    ...(containerId ? { [attribute.container]: containerId } : {}),
+    [attribute.vmiName]: vm.name,
+    ...(vm.vmiUid ? { [attribute.vmiUid]: vm.vmiUid } : {}),
+    ...(vm.vmUid ? { [attribute.vmUid]: vm.vmUid } : {}),
   };
 }

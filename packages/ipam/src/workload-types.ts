@@ -15,6 +15,17 @@ export interface VmIdentity {
   readonly vmiUid: string;
 }
 
+/**
+ * Where KubeVirt says the guest of a VM runs. Ownership follows it. `revision` orders two such facts: the record of an
+ * address remembers the one it was decided on, and an older one never undoes it.
+ */
+export interface GuestFact {
+  /** Name of the pod, in the VM's namespace. Undefined: KubeVirt does not say, as for a VM that never migrated. */
+  readonly pod: string | undefined;
+  /** `metadata.resourceVersion` of the VMI that says so. */
+  readonly revision: string;
+}
+
 /** What CNI ADD asks for: addresses for one container of one pod. */
 export interface WorkloadRequest {
   /** CNI network name; part of the handle. `""` stands for `k8s-pod-network`. */
@@ -29,6 +40,8 @@ export interface WorkloadRequest {
         /** `target`: the pod carries the label of a migration job. */
         readonly role: "active" | "target";
         readonly migrationUid?: string | undefined;
+        /** As the VMI said when the pod's role was found out. */
+        readonly guest?: GuestFact | undefined;
       })
     | undefined;
   readonly families: readonly Family[];
@@ -71,7 +84,13 @@ export interface WorkloadRelease {
   /** `uid` may be unknown (`""`) when only the container runtime still knows the pod. */
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined };
   /** Known and verified VM; `deleting`: its VirtualMachine (or ownerless VMI) has a deletion timestamp or is gone. */
-  readonly vm?: (VmIdentity & { readonly deleting: boolean }) | undefined;
+  readonly vm?:
+    | (VmIdentity & {
+        readonly deleting: boolean;
+        /** As the VMI says now; undefined when there is none any more. */
+        readonly guest?: GuestFact | undefined;
+      })
+    | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -83,12 +102,20 @@ export interface WorkloadReleaseResult {
   readonly kept: readonly string[];
 }
 
-/** The target that has taken over. */
+/** The pod in which the guest runs now. */
 export interface PromoteRequest {
   readonly network: string;
-  readonly vm: { readonly namespace: string; readonly name: string };
-  /** The migration target. */
+  /** The UIDs are written into the record of a pod that is not recorded yet, and compared where one is. */
+  readonly vm: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly vmUid?: string | undefined;
+    readonly vmiUid?: string | undefined;
+  };
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined };
+  /** Where the pod runs, and in which container: for the record. */
+  readonly node?: string | undefined;
+  readonly containerId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -101,6 +128,10 @@ export interface Workloads {
   assign(request: WorkloadRequest): Promise<WorkloadAssignment>;
   /** Gives a pod's addresses back; for a VM only its ownership, until the VM is being deleted and nobody else owns them. */
   release(request: WorkloadRelease): Promise<WorkloadReleaseResult>;
-  /** The migration target has taken over: alternate owner becomes active owner, on every address. Idempotent. */
-  promote(request: PromoteRequest): Promise<void>;
+  /**
+   * The guest runs in this pod now: it becomes active owner of every address. Idempotent, and `owner` then. The VMI is
+   * read live first: `elsewhere` when KubeVirt says that the guest runs in another pod, and nothing was written.
+   * @throws IpamError
+   */
+  promote(request: PromoteRequest): Promise<"owner" | "elsewhere">;
 }

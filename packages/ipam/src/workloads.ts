@@ -4,9 +4,9 @@ import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { containerHandle, legacyPodHandle, vmHandle } from "./names.ts";
-import { isOwner } from "./owner-rules.ts";
+import { isOwnerSandbox } from "./owner-record.ts";
 import { assignPod, releasePod } from "./pod-workloads.ts";
-import { releaseByHandle } from "./release.ts";
+import { releaseOfPod } from "./release.ts";
 import { translated } from "./translate.ts";
 import { promoteVm, releaseVm } from "./vm-release.ts";
 import { assignVm } from "./vm-workloads.ts";
@@ -39,12 +39,7 @@ export function createWorkloads(engine: Engine): Workloads {
   async function assignOrdinary(request: WorkloadRequest): Promise<WorkloadAssignment> {
     const handle = containerHandle(request.network, request.containerId);
     finished.delete(handle);
-    const { allocated, reused } = await assignPod(engine, request, handle, checkRequest(request)).catch(
-      (error) => {
-        finish(handle);
-        throw error;
-      },
-    );
+    const { allocated, reused } = await assignPod(engine, request, handle, checkRequest(request));
     return {
       addresses: allocated.map(({ address, block }) => ({
         address,
@@ -77,7 +72,8 @@ export function createWorkloads(engine: Engine): Workloads {
 
   async function release(request: WorkloadRelease): Promise<WorkloadReleaseResult> {
     request.signal?.throwIfAborted();
-    const { vm, pod } = request;
+    const { vm, pod, containerId } = request;
+    const sandbox = { ...pod, containerId };
     const keeps = (await engine.settings()).configuration.kubeVirtVMAddressPersistence === "Enabled";
     const container = containerHandle(request.network, request.containerId);
     const released: string[] = [];
@@ -86,14 +82,14 @@ export function createWorkloads(engine: Engine): Workloads {
     if (vm) {
       // The setting may have changed since the address was given, so both handles are looked at.
       const handle = vmHandle(request.network, pod.namespace, vm.name);
-      const outcome = await releaseVm(engine, handle, pod, { free: vm.deleting || !keeps });
+      const outcome = await releaseVm(engine, handle, { pod: sandbox, vm, free: vm.deleting || !keeps });
       released.push(...outcome.released);
       kept.push(...outcome.kept);
       isOwner = outcome.isOwner;
     } else if (pod.name.startsWith(launcherPrefix)) {
       // The pod object is gone, so nobody could say whose VM it was. The records can.
       for (const handle of await handlesOwnedBy(request)) {
-        const outcome = await releaseVm(engine, handle, pod, { free: false });
+        const outcome = await releaseVm(engine, handle, { pod: sandbox, free: false });
         kept.push(...outcome.kept);
       }
     }
@@ -102,30 +98,32 @@ export function createWorkloads(engine: Engine): Workloads {
       const own = await releasePod(engine, request.node, container, { search: !isOwner });
       released.push(...own);
       if (own.length === 0 && kept.length === 0)
-        released.push(
-          ...(await releaseByHandle(engine, legacyPodHandle(pod.namespace, pod.name), { search: false })),
-        );
+        released.push(...(await releaseOfPod(engine, legacyPodHandle(pod.namespace, pod.name), pod)));
       finish(container);
     }
     return { released, kept };
   }
 
   /** VM handles on which a pod is still recorded as an owner. */
-  async function handlesOwnedBy({ pod }: WorkloadRelease): Promise<ReadonlySet<string>> {
+  async function handlesOwnedBy({ pod, containerId }: WorkloadRelease): Promise<ReadonlySet<string>> {
     const handles = new Set<string>();
+    const sandbox = { ...pod, containerId };
     for (const block of await engine.listBlocks()) {
       const geometry = tryDecodeBlock(block);
       if (!geometry) continue;
       for (const { handle, owners } of allocationsOf(block.spec, geometry))
-        if (handle?.includes(".vmi.") && (isOwner(owners.active, pod) || isOwner(owners.alternate, pod)))
+        if (
+          handle?.includes(".vmi.") &&
+          [owners.active, owners.alternate].some((owner) => isOwnerSandbox(owner, sandbox))
+        )
           handles.add(handle);
     }
     return handles;
   }
 
-  async function promote(request: PromoteRequest): Promise<void> {
+  async function promote(request: PromoteRequest): Promise<"owner" | "elsewhere"> {
     request.signal?.throwIfAborted();
-    await promoteVm(engine, vmHandle(request.network, request.vm.namespace, request.vm.name), request.pod);
+    return promoteVm(engine, vmHandle(request.network, request.vm.namespace, request.vm.name), request);
   }
 
   /** A runtime that lost patience with an ADD may send the DEL while the ADD still runs: one after the other. */

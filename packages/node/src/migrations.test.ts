@@ -31,6 +31,7 @@ function setUp(promote: () => Promise<void> = async () => {}) {
           async promote(request) {
             await promote();
             promoted.push(request.pod.name);
+            return "owner";
           },
         },
       }),
