@@ -12,9 +12,10 @@ export interface StoreCallRecord {
 
 /**
  * What happens to a call. `crash`: the process dies before or after it takes effect, and every later call fails too. `lose`: it takes
- * effect and the answer is lost. `conflict`: it is refused as if somebody else had written.
+ * effect and the answer is lost. `conflict`: it is refused as if somebody else had written. `fail`: the server does not answer, reads
+ * neither. `refuse`: it answers that it will not.
  */
-export type StoreFault = "crash before" | "crash after" | "lose" | "conflict";
+export type StoreFault = "crash before" | "crash after" | "lose" | "conflict" | "fail" | "refuse";
 
 /** The simulated process is dead: nothing may catch this and go on. */
 export class StoreCrash extends Error {
@@ -52,7 +53,10 @@ export function createFaultyStore(
       throw new StoreCrash(`died before ${describe}`);
     }
     const writes = verb !== "get" && verb !== "list";
-    if (what === "conflict" && writes) throw new StoreError("Conflict", `injected at ${describe}`);
+    if (what === "fail") throw new StoreError("Unavailable", `no answer at ${describe}`);
+    if (what === "refuse") throw new StoreError("Refused", `refused at ${describe}`);
+    if (what === "conflict" && writes && verb !== "create")
+      throw new StoreError("Conflict", `injected at ${describe}`);
     const result = await effect();
     if (what === "crash after") {
       crashed = true;

@@ -5,7 +5,7 @@ import { createIpam, type Ipam } from "./ipam.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { seeded } from "./random.ts";
 import { findViolations } from "./violations.ts";
-import type { WorkloadRelease, WorkloadRequest } from "./workload-types.ts";
+import type { GuestFact, WorkloadRelease, WorkloadRequest } from "./workload-types.ts";
 
 export interface SimulatedPod {
   readonly request: WorkloadRequest;
@@ -14,13 +14,21 @@ export interface SimulatedPod {
   addresses: readonly string[] | undefined;
 }
 
+/** A VM and what KubeVirt says of it. */
 export interface SimulatedVm {
   readonly name: string;
   readonly uid: string;
-  active: SimulatedPod | undefined;
+  /** UID of its present run; undefined while it is stopped. */
+  vmiUid: string | undefined;
+  /** The pod in which the guest runs. */
+  guest: SimulatedPod | undefined;
+  /** A migration's target in which the guest is not yet. */
   target: SimulatedPod | undefined;
+  /** What KubeVirt has said of the guest's place in this run, oldest first. */
+  said: GuestFact[];
   /** Promised to it for life; undefined when it has none it could count on. */
   promised: readonly string[] | undefined;
+  /** Pods the guest has left or never came to; their DEL may still be to come. */
   readonly past: SimulatedPod[];
 }
 
@@ -30,7 +38,11 @@ export interface SimulationResult {
   readonly assigned: number;
   readonly migrated: number;
   readonly crashes: number;
+  /** Calls that failed, were refused, lost their answer or met a conflict. */
+  readonly faults: number;
   readonly collected: number;
+  /** How often each kind of step was taken. */
+  readonly taken: Readonly<Record<string, number>>;
   /** Refusals by code: expected when a pool is full or disabled, or an old pod comes back. */
   readonly refused: Readonly<Record<string, number>>;
 }
@@ -45,7 +57,8 @@ export class SimulatedCluster {
   readonly store = createMemoryStore();
   readonly nodes = ["n0", "n1", "n2", "n3"];
   readonly processes = new Map<string, { readonly ipam: Ipam; readonly store: FaultyStore }>();
-  crashIn = 0;
+  /** How many calls are to go well before the next fault; 0: no fault is due. */
+  faultIn = 0;
   readonly pods = new Set<SimulatedPod>();
   readonly vms = new Map<string, SimulatedVm>();
   readonly exists = new Map<string, PodFact>();
@@ -54,7 +67,9 @@ export class SimulatedCluster {
   assigned = 0;
   migrated = 0;
   crashes = 0;
+  faults = 0;
   collected = 0;
+  readonly taken: Record<string, number> = {};
   readonly refused: Record<string, number> = {};
 
   constructor(seed: number) {
@@ -77,6 +92,8 @@ export class SimulatedCluster {
       assigned: this.assigned,
       migrated: this.migrated,
       crashes: this.crashes,
+      faults: this.faults,
+      taken: this.taken,
       collected: this.collected,
       refused: this.refused,
     };
@@ -88,7 +105,22 @@ export class SimulatedCluster {
       const vm = this.vms.get(name);
       return vm && { uid: vm.uid, deleting: false };
     },
-    vmi: async () => undefined,
+    vmi: async (_, name) => {
+      const vm = this.vms.get(name);
+      if (!vm?.vmiUid) return undefined;
+      const pods = [vm.guest, vm.target, ...vm.past].filter(
+        (pod) => pod && this.exists.has(pod.request.pod.name),
+      );
+      const { pod: guestPod, revision } = vm.said.at(-1)!;
+      return {
+        uid: vm.vmiUid,
+        ownerUid: vm.uid,
+        deleting: false,
+        guestPod,
+        revision,
+        activePods: pods.map((pod) => pod!.request.pod.uid),
+      };
+    },
     node: async () => ({ labels: {} }),
   };
 
@@ -108,9 +140,18 @@ export class SimulatedCluster {
     if (!process || process.store.crashed) {
       const store = createFaultyStore(this.store, {
         fault: () => {
-          if (this.crashIn === 0 || --this.crashIn > 0) return undefined;
-          this.crashes++;
-          return this.random() < 0.5 ? "crash before" : "crash after";
+          if (this.faultIn === 0 || --this.faultIn > 0) return undefined;
+          const fault = this.pick([
+            "crash before",
+            "crash after",
+            "lose",
+            "conflict",
+            "fail",
+            "refuse",
+          ] as const)!;
+          if (fault.startsWith("crash")) this.crashes++;
+          else this.faults++;
+          return fault;
         },
       });
       process = { store, ipam: this.boot(store) };
@@ -181,24 +222,28 @@ export class SimulatedCluster {
     };
     for (const { addresses, request } of this.pods)
       for (const one of addresses ?? []) hold(one, request.pod.name);
-    for (const { promised, name, active } of this.vms.values())
-      for (const one of [...(promised ?? []), ...(active?.addresses ?? [])]) hold(one, `VM ${name}`);
+    for (const { promised, name, guest, target } of this.vms.values())
+      for (const pod of [{ addresses: promised }, guest, target])
+        for (const one of pod?.addresses ?? []) hold(one, `VM ${name}`);
     return holders;
   }
 
-  async release(pod: SimulatedPod, vm?: { readonly vm: SimulatedVm; readonly deleting: boolean }) {
-    this.exists.delete(pod.request.pod.name);
-    pod.addresses = undefined;
-    const { vm: identity, ...request } = pod.request;
-    const leaving: WorkloadRelease = {
-      ...request,
-      ...(identity ? { vm: { ...identity, deleting: vm?.deleting ?? false } } : {}),
-    };
-    // The runtime gives up at some point; then collection has to clean.
+  /** The runtime's DEL, sent again until it succeeds or the runtime gives up; then collection has to clean. */
+  async release(
+    { request, node }: SimulatedPod,
+    vm?: { readonly vm: SimulatedVm; readonly deleting: boolean },
+  ): Promise<void> {
+    const { vm: identity, ...rest } = request;
     for (let attempt = 0; attempt < 3; attempt++) {
+      // The agent reads KubeVirt's word anew for each.
+      const guest = vm?.vm.vmiUid === identity?.vmiUid ? vm?.vm.said.at(-1) : undefined;
+      const leaving: WorkloadRelease = {
+        ...rest,
+        ...(identity ? { vm: { ...identity, guest, deleting: vm?.deleting ?? false } } : {}),
+      };
       try {
-        await this.process(pod.node).ipam.workloads.release(leaving);
-        return;
+        await this.process(node).ipam.workloads.release(leaving);
+        if (this.random() < 0.8) return;
       } catch (error) {
         this.expectRefusal(error);
         if (this.random() < 0.2) return;
@@ -228,6 +273,8 @@ const expectedRefusals: ReadonlySet<string> = new Set([
   "PersistenceDisabled",
   "PreviousVmPresent",
   "HandleNotFound",
-  "AlternateOwnerEmpty",
-  "AlternateOwnerMismatch",
+  "GuestElsewhere",
+  "RequestInvalid",
+  "DatastoreUnavailable",
+  "DatastoreRefused",
 ]);

@@ -3,7 +3,13 @@ import { createIpam, type Ipam, type IpamOptions } from "./ipam.ts";
 import { createMemoryStore, type MemoryStore } from "./memory-store.ts";
 import { blockName } from "./names.ts";
 import type { IPPoolSpec } from "./resources.ts";
-import type { WorkloadAssignment, WorkloadRelease, WorkloadRequest } from "./workload-types.ts";
+import type { SettingsSource } from "./settings.ts";
+import type {
+  PromoteRequest,
+  WorkloadAssignment,
+  WorkloadRelease,
+  WorkloadRequest,
+} from "./workload-types.ts";
 
 /** A cluster on a table: a store, a clock, and what exists. For tests. */
 export class Testbed {
@@ -74,6 +80,27 @@ export class Testbed {
       target: { ...identity, role: "target", migrationUid: "mig" },
     } as const;
   }
+
+  /** KubeVirt says so from now on. */
+  guestRunsIn(name: string, { pod }: WorkloadRequest) {
+    const known = this.vmis.get(`default/${name}`)!;
+    const revision = String(Number(known.revision ?? 10) + 10);
+    this.vmis.set(`default/${name}`, { ...known, guestPod: pod.name, revision });
+  }
+
+  /** What the agent of a pod's node asks when the guest has arrived there. */
+  promotion(name: string, { network, pod, node, containerId }: WorkloadRequest): PromoteRequest {
+    return { network, vm: { namespace: "default", name }, pod, node, containerId };
+  }
+
+  /** Settings as an agent has them, without a request. */
+  readonly settings: SettingsSource = {
+    read: async () => ({
+      pools: await this.store.list("IPPool"),
+      reservations: await this.store.list("IPReservation"),
+      configuration: await this.store.get("IPAMConfiguration", "default"),
+    }),
+  };
 
   async setPool(cidr: string, change: Partial<IPPoolSpec>) {
     const pool = (await this.store.get("IPPool", blockName(cidr)))!;
