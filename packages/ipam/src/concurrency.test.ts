@@ -76,3 +76,63 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))(
     expect(await findViolations(bed.store, { settled: true })).toEqual([]);
   },
 );
+
+/**
+ * One VM moves from A to B while a target C comes and goes, the source's sandbox is ended twice, and an agent with old news believes in
+ * A; all at once, each call of any of them in any order.
+ */
+test("whatever order the calls of a move come in, the guest's pod owns the address and the VM can migrate", async () => {
+  for (let seed = 0; seed < 150; seed++) {
+    const bed = new Testbed();
+    const random = seeded(seed);
+    const gate = interleaver(random);
+    const { active, target } = bed.vm("a");
+    const [a, b, c] = [
+      bed.pod("node-1", { vm: active }),
+      bed.pod("node-2", { vm: target }),
+      bed.pod("node-3", { vm: target }),
+    ] as const;
+    const addresses = texts(await bed.boot().workloads.assign(a));
+    await bed.boot().workloads.assign(b);
+    const news = bed.vmis.get("default/a")!;
+    bed.vmis.set("default/a", { ...news, guestPod: a.pod.name, revision: "15" });
+    const old = bed.vmis.get("default/a")!;
+    bed.guestRunsIn("a", b);
+    const now = { pod: b.pod.name, revision: bed.vmis.get("default/a")!.revision! };
+    const before = { pod: a.pod.name, revision: "15" };
+    const at = (facts = bed.facts) =>
+      bed.boot({ random, facts, store: createFaultyStore(bed.store, { gate }) }).workloads;
+    const informed = (request: typeof a, guest = random() < 0.5 ? now : before) => ({
+      ...request,
+      vm: { ...request.vm!, guest },
+    });
+    const leave = (request: typeof a) => {
+      const { vm, ...rest } = informed(request);
+      return at().release({ ...rest, vm: { ...vm, deleting: false } });
+    };
+    let asked = 0;
+    // The VMI is read live: an agent's first look may be just before the switch, its next is not.
+    const lateFacts = { ...bed.facts, vmi: async () => (asked++ === 0 ? old : bed.vmis.get("default/a")) };
+    await Promise.allSettled([
+      at().promote(bed.promotion("a", b)),
+      at(lateFacts).promote(bed.promotion("a", a)),
+      at()
+        .assign(informed(c))
+        .then(() => leave(c)),
+      leave(a),
+      leave(a),
+      at().assign(informed(b)),
+    ]);
+    // Nothing is in flight: the agent of the guest's node asks until it succeeds, and the runtime has ended the others.
+    expect(await at().promote(bed.promotion("a", b))).toBe("owner");
+    await leave(a);
+    await leave(c);
+    for (const address of addresses) {
+      const owners = await bed.boot().owners.get(address);
+      expect([seed, owners.active?.pod, owners.alternate?.pod]).toEqual([seed, b.pod.name, undefined]);
+    }
+    const next = bed.pod("node-1", { vm: { ...target, guest: now } });
+    expect(texts(await bed.boot({ facts: bed.facts }).workloads.assign(next))).toEqual(addresses);
+    expect(await findViolations(bed.store)).toEqual([]);
+  }
+}, 60_000);

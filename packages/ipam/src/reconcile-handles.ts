@@ -1,9 +1,10 @@
+import type { Allocated } from "./allocator.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
 import { allocationsOf } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { checkHandle } from "./handles.ts";
 import { handleName } from "./names.ts";
-import { releaseInBlock } from "./release.ts";
+import { freeUnchanged } from "./release.ts";
 import type { IPAMHandle } from "./resources.ts";
 import type { Sightings } from "./sightings.ts";
 
@@ -20,13 +21,16 @@ export async function reconcileHandles(
 ): Promise<string[]> {
   const objects = await engine.store.list("IPAMHandle");
   const actual = new Map<string, Map<string, number>>();
+  const held = new Map<string, Allocated[]>();
   for (const block of await engine.listBlocks()) {
     const geometry = tryDecodeBlock(block);
     // What a corrupt block holds is unknown: no handle that names it is touched.
     if (!geometry) return [];
-    for (const { handle } of allocationsOf(block.spec, geometry)) {
+    for (const allocation of allocationsOf(block.spec, geometry)) {
+      const { handle } = allocation;
       if (!handle) continue;
       const name = handleName(handle);
+      held.set(name, [...(held.get(name) ?? []), { ...allocation, block: geometry }]);
       const counts = actual.get(name) ?? new Map<string, number>();
       actual.set(name, counts.set(geometry.cidr, (counts.get(geometry.cidr) ?? 0) + 1));
     }
@@ -41,7 +45,7 @@ export async function reconcileHandles(
       [...counts].some(([cidr, count]) => recorded[cidr] !== count);
     const key = `handle ${object.metadata.name} ${object.metadata.resourceVersion} ${JSON.stringify([...counts])}`;
     if (!differs || !sightings.see(key, now, graceMs)) continue;
-    if (await dropSurplus(engine, object, counts)) continue;
+    if (await dropSurplus(engine, object, held.get(object.metadata.name) ?? [])) continue;
     let done = false;
     await engine.handles.update(object.spec.handleID, (present) => {
       done = present?.metadata.resourceVersion === object.metadata.resourceVersion;
@@ -71,24 +75,21 @@ function* missingVmHandles(
 
 /**
  * A VM has one address per family. If a process died between taking one and finding out that another was first, the one in the block
- * that its handle does not name goes back.
+ * that its handle does not name goes back, unless somebody has taken it up since it was read.
  */
 async function dropSurplus(
   engine: Engine,
   { spec }: IPAMHandle,
-  counts: Map<string, number>,
+  held: readonly Allocated[],
 ): Promise<boolean> {
   if (!spec.handleID.includes(".vmi.")) return false;
   let dropped = false;
-  for (const family of [4, 6] as const) {
-    const cidrs = [...counts.keys()].filter((cidr) => cidr.includes(":") === (family === 6));
-    const named = cidrs.filter((cidr) => cidr in spec.block);
-    if (named.length === 0) continue;
-    for (const cidr of cidrs)
-      if (!named.includes(cidr)) {
-        await releaseInBlock(engine, cidr, [{ handle: spec.handleID }]);
-        dropped = true;
-      }
+  for (const allocation of held) {
+    const { cidr, family } = allocation.block;
+    const named = Object.keys(spec.block).filter((other) => other.includes(":") === (family === 6));
+    const isSurplus = named.length > 0 && !(cidr in spec.block);
+    if (isSurplus && held.some(({ block }) => named.includes(block.cidr)))
+      dropped = (await freeUnchanged(engine, allocation)) || dropped;
   }
   return dropped;
 }

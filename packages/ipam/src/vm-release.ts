@@ -32,7 +32,7 @@ export async function releaseVm(engine: Engine, handle: string, leave: VmLeave):
   const { pod, vm } = leave;
   const state = await readVm(engine, handle);
   const { object, held } = state;
-  const free = leave.free && vm !== undefined && isVmGone(state, pod, vm);
+  const free = leave.free && vm !== undefined && isVmGone(handle, state, pod, vm);
   const released: string[] = [];
   const kept: string[] = [];
   let isOwner = false;
@@ -68,8 +68,8 @@ export async function releaseVm(engine: Engine, handle: string, leave: VmLeave):
 }
 
 /** Whether what the handle holds is this VM's, and no other pod of it has the guest. */
-function isVmGone(state: VmState, pod: OwningPod, vm: NonNullable<VmLeave["vm"]>): boolean {
-  checkHandleIsOf("of the VM", state, pod.namespace, vm.name);
+function isVmGone(handle: string, state: VmState, pod: OwningPod, vm: NonNullable<VmLeave["vm"]>): boolean {
+  checkHandleIsOf(handle, state, pod.namespace, vm.name);
   const runsElsewhere = vm.guest?.pod !== undefined && vm.guest.pod !== pod.name;
   return !runsElsewhere && sameIdentity(vm, uidsOfHandle(state)) !== false;
 }
