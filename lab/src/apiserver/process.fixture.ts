@@ -81,7 +81,7 @@ async function untilServed(client: ApiClient, path: string, deadline: number): P
       await client.raw({ method: "GET", path });
       return;
     } catch (error) {
-      if (!isApiError(error, "NotFound") || Date.now() > deadline) throw error;
+      if (!isApiError(error, "NotServed") || Date.now() > deadline) throw error;
       await delay(20);
     }
 }

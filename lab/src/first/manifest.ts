@@ -70,7 +70,7 @@ export class Applier {
         await this.#createOrMerge(path, object);
         return;
       } catch (error) {
-        const waits = isApiError(error, "NotFound", "Unavailable") && Date.now() < deadline;
+        const waits = isApiError(error, "NotFound", "NotServed", "Unavailable") && Date.now() < deadline;
         if (!waits)
           throw new LabError(
             "StartFailed",
@@ -109,7 +109,7 @@ export class Applier {
     }
     const resource = resources.find((r) => r.kind === kind && !r.name.includes("/"));
     if (resource === undefined)
-      throw new ApiError("NotFound", `the API server knows no ${kind} in ${apiVersion}`);
+      throw new ApiError("NotServed", `the API server knows no ${kind} in ${apiVersion}`);
     const scope = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
     return `${root}${scope}/${resource.name}`;
   }

@@ -3,7 +3,16 @@ import type { ApiClient, WatchEvent } from "./client.ts";
 import { getIfPresent, listAll } from "./client.ts";
 import type { ConfigMap, Pod } from "./core/index.ts";
 import { type ApiErrorCode, isApiError } from "./error.ts";
+import { defineKind } from "./kind.ts";
 import { kinds } from "./kinds.ts";
+
+/** No server may serve it. */
+export const unservedKind = defineKind({
+  group: "nobody.fairlead.dev",
+  version: "v1",
+  kind: "Nothing",
+  plural: "nothings",
+});
 
 /** A client and a namespace that holds nothing yet. */
 export interface Subject {
@@ -81,6 +90,15 @@ export function describeApiClient(name: string, open: () => Promise<Subject>): v
       await fails("NotFound", client.delete(kinds.ConfigMap, { name: "none", namespace }));
       await create("a");
       await fails("AlreadyExists", create("a"));
+    });
+
+    test("a kind the server does not serve is NotServed, whatever is asked of it", async () => {
+      const ref = { name: "a", namespace };
+      await fails("NotServed", client.get(unservedKind, ref));
+      await fails("NotServed", getIfPresent(client, unservedKind, ref));
+      await fails("NotServed", client.list(unservedKind));
+      await fails("NotServed", client.delete(unservedKind, ref));
+      await fails("NotServed", client.create(unservedKind, { metadata: ref }));
     });
 
     test("get if present gives what get gives, and undefined for an object that is missing or deleted", async () => {

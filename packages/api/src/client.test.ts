@@ -5,9 +5,14 @@ import { kinds } from "./kinds.ts";
 
 const ref = { name: "a", namespace: "test" };
 
-it("a kind that the cluster does not have has no objects", async () => {
-  const cluster = new FakeCluster({ missing: [kinds.VirtualMachine] });
-  expect(await getIfPresent(cluster.client(), kinds.VirtualMachine, ref)).toBeUndefined();
+it("a kind whose definition is gone says nothing of its objects", async () => {
+  const cluster = new FakeCluster();
+  const client = cluster.client();
+  await client.create(kinds.VirtualMachine, { metadata: ref, spec: { template: { spec: {} } } });
+  cluster.unserve(kinds.VirtualMachine);
+  await expect(getIfPresent(client, kinds.VirtualMachine, ref)).rejects.toMatchObject({ code: "NotServed" });
+  cluster.serve(kinds.VirtualMachine);
+  expect(await getIfPresent(client, kinds.VirtualMachine, ref)).toMatchObject({ metadata: ref });
 });
 
 it.each(["Forbidden", "Unauthorized", "Unavailable", "Timeout"] as const)(

@@ -124,7 +124,10 @@ export interface ApiClient {
   close(): Promise<void>;
 }
 
-/** The object, or undefined when there is none of that name, or no such kind in this cluster. Every other failure throws. */
+/**
+ * The object, or undefined when the server says that there is none of that name. Every other failure throws, `NotServed` too: where
+ * the kind has no definition, nobody knows what objects it has.
+ */
 export async function getIfPresent<T>(
   client: Pick<ApiClient, "get">,
   kind: ResourceKind<T, never>,

@@ -1,6 +1,7 @@
 /** Why a call failed. The set is closed: switch over it. */
 export type ApiErrorCode =
   | "NotFound"
+  | "NotServed"
   | "AlreadyExists"
   | "Conflict"
   | "Gone"
@@ -32,8 +33,9 @@ export interface Status {
 
 /** What to do next, per code. Part of every error message. */
 export const remedies: Readonly<Record<ApiErrorCode, string>> = {
-  NotFound:
-    "Check the name and the namespace; if the kind itself is missing, install its CustomResourceDefinition.",
+  NotFound: "Check the name and the namespace.",
+  NotServed:
+    "Install the CustomResourceDefinition, or wait until it is back: nobody can say now which objects of the kind exist.",
   AlreadyExists: "Read the existing object and update that one.",
   Conflict: "Somebody else wrote first: read the object again, reapply the change, and retry.",
   Gone: "The revision is no longer kept: list again and watch from the new resourceVersion.",
@@ -112,17 +114,24 @@ export class ApiError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  /** Translates the server's answer. `request` names what was asked, for the message. */
+  /**
+   * Translates the server's answer. `request` names what was asked, for the message.
+   *
+   * A 404 means that an object does not exist only if it names that object in `details`, as the storage of a served kind does
+   * (`NewNotFound` in k8s.io/apimachinery). A server that serves no such kind answers with a Status without details
+   * (k8s.io/apiserver, notfoundhandler), an older one with the plain text `404 page not found`, a proxy with anything.
+   */
   static fromStatus(
     request: string,
     httpStatus: number,
     status?: Status,
     retryAfterSeconds?: number,
   ): ApiError {
-    const code =
+    const known =
       byReason[status?.reason ?? ""] ??
       byHttpStatus[httpStatus] ??
       (httpStatus >= 500 ? "Unavailable" : "BadRequest");
+    const code = known === "NotFound" && !status?.details?.name ? "NotServed" : known;
     const message = status?.message ?? `the server answered ${httpStatus}`;
     return new ApiError(code, `${request}: ${message}`, { status, retryAfterSeconds });
   }

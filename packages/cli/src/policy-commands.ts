@@ -101,7 +101,7 @@ async function explainConnection(
   });
 }
 
-/** A kind that the cluster does not have has no objects. */
+/** A kind that the cluster does not have has no policies. */
 async function listPresent(
   client: Session["client"],
   kind: ResourceKind<KubernetesObject, never>,
@@ -109,7 +109,7 @@ async function listPresent(
   try {
     return (await client.list(kind)).items;
   } catch (error) {
-    if (isApiError(error, "NotFound")) return [];
+    if (isApiError(error, "NotServed")) return [];
     throw error;
   }
 }

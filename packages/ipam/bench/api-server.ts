@@ -17,7 +17,7 @@ export async function startServer(): Promise<BenchServer> {
       await client.list(kinds.IPAMHandle);
       break;
     } catch (error) {
-      if (!isApiError(error, "NotFound") || Date.now() > deadline) throw error;
+      if (!isApiError(error, "NotServed") || Date.now() > deadline) throw error;
     }
   await client.close();
   return {

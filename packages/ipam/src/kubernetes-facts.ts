@@ -55,7 +55,7 @@ export async function readInventory(client: ApiClient): Promise<ClusterInventory
     try {
       return (await list).items;
     } catch (error) {
-      if (isApiError(error, "NotFound")) return [];
+      if (isApiError(error, "NotServed")) return [];
       throw error;
     }
   };

@@ -68,6 +68,7 @@ function asStoreError(error: unknown): unknown {
     AlreadyExists: "AlreadyExists",
     Conflict: "Conflict",
     NotFound: "Conflict",
+    NotServed: "Unavailable",
     Gone: "Unavailable",
     TooManyRequests: "Unavailable",
     Unavailable: "Unavailable",

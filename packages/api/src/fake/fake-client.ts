@@ -23,7 +23,7 @@ import type { Store } from "./store.ts";
 /** What a client asks of its cluster. */
 export interface FakeServer {
   readonly store: Store;
-  /** @throws ApiError `Unavailable`, `NotFound` */
+  /** @throws ApiError `Unavailable`, `NotServed` */
   checkServed(plural: string): void;
   watch(kind: AnyKind, options: WatchOptions): AsyncIterable<WatchEvent<KubernetesObject>>;
   answerRaw(request: RawRequest): RawResponse;

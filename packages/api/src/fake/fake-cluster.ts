@@ -12,7 +12,7 @@ import { watchStream } from "./watch-stream.ts";
 export interface FakeClusterOptions {
   /** Milliseconds since 1970; `Date.now` by default. */
   readonly now?: () => number;
-  /** Kinds the cluster does not serve until `serve(kind)`: their calls answer NotFound. */
+  /** Kinds the cluster does not serve until `serve(kind)`: their calls answer NotServed. */
   readonly missing?: readonly KindNames[];
 }
 
@@ -87,13 +87,13 @@ export class FakeCluster implements FakeServer {
 
   answerRaw(request: RawRequest): RawResponse {
     const answer = this.#raw.get(`${request.method} ${request.path}`);
-    if (!answer) throw new ApiError("NotFound", `${request.method} ${request.path}: no handler`);
+    if (!answer) throw new ApiError("NotServed", `${request.method} ${request.path}: no handler`);
     return answer(request);
   }
 
   checkServed(plural: string): void {
     if (this.#isDown) throw new ApiError("Unavailable", "the server is down");
     if (this.#missing.has(plural))
-      throw new ApiError("NotFound", `the server could not find the requested resource (${plural})`);
+      throw new ApiError("NotServed", `the server could not find the requested resource (${plural})`);
   }
 }

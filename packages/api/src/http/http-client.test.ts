@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { ApiClient } from "../client.ts";
+import { type ApiClient, getIfPresent } from "../client.ts";
 import { createApiClient } from "../create-client.ts";
 import { isApiError } from "../error.ts";
 import { kinds } from "../kinds.ts";
@@ -134,7 +134,6 @@ describe("requests", () => {
 
 describe("failures", () => {
   test.each([
-    [404, "NotFound", "NotFound"],
     [409, "AlreadyExists", "AlreadyExists"],
     [409, "Conflict", "Conflict"],
     [410, "Expired", "Gone"],
@@ -149,6 +148,35 @@ describe("failures", () => {
     const error = await failureOf(getPod());
     expect(error.code).toBe(code);
     expect(error.message).toContain("because");
+  });
+
+  test("a 404 that names the object is NotFound: the kind is there, the object is not", async () => {
+    answer = (_request, response) =>
+      json(response, 404, {
+        kind: "Status",
+        reason: "NotFound",
+        message: 'pods "a" not found',
+        details: { name: "a", kind: "pods" },
+      });
+    expect((await failureOf(getPod())).code).toBe("NotFound");
+  });
+
+  const noDefinition = { kind: "Status", reason: "NotFound", code: 404 };
+  test.each([
+    ["an older server without the kind", "404 page not found\n"],
+    ["a server without the kind", noDefinition],
+    ["a server without the kind that sends empty details", { ...noDefinition, details: {} }],
+    ["a proxy", "<html><body>Not Found</body></html>"],
+    ["an aggregated server that says nothing", ""],
+  ])("a 404 of %s is NotServed: whether the object exists is not known", async (_who, body) => {
+    answer = (_request, response) => {
+      response.writeHead(404);
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
+    };
+    expect((await failureOf(getPod())).code).toBe("NotServed");
+    await expect(getIfPresent(client, kinds.Pod, { name: "a", namespace: "n" })).rejects.toMatchObject({
+      code: "NotServed",
+    });
   });
 
   test("429 says how long to wait", async () => {

@@ -221,7 +221,7 @@ describe("what a view survives", () => {
     await create("a");
     await open({ now: () => now, random: () => -0.499 }).synced();
     cluster.unserve(kinds.ConfigMap);
-    await until(() => expect(view.health().sources[0]?.error).toMatchObject({ code: "NotFound" }));
+    await until(() => expect(view.health().sources[0]?.error).toMatchObject({ code: "NotServed" }));
     now = 59_000;
     expect(state()).toBe("retrying");
     expect(names()).toEqual(["a"]);

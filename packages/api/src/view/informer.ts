@@ -118,7 +118,7 @@ export class Informer {
     }
     const { logger } = this.#options;
     const fields = { kind: this.source.kind.kind, err: error };
-    if (isApiError(error, "NotFound") && this.#isMissing()) {
+    if (isApiError(error, "NotServed") && this.#isMissing()) {
       // What was there went with the kind.
       this.#revision = undefined;
       this.collection.replaceAll([]);
@@ -128,7 +128,7 @@ export class Informer {
     }
     if (this.#state !== "retrying") logger.warn(fields, "cannot watch; what was read before still answers");
     this.#enter("retrying", error);
-    if (isApiError(error, "NotFound")) return backoff.missingMs;
+    if (isApiError(error, "NotServed")) return backoff.missingMs;
     this.#missingSince = undefined;
     this.#failures += 1;
     const asked = (isApiError(error) ? (error.retryAfterSeconds ?? 0) : 0) * 1000;
