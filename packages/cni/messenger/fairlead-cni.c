@@ -3,19 +3,28 @@
  *
  * The runtime starts this program for every ADD, DEL, CHECK, GC and STATUS, so it must start fast: it decides nothing,
  * parses nothing and links nothing but libc. The names it is installed under (calico, calico-ipam, fairlead-cni) travel
- * along as CNI_PLUGIN. VERSION is answered here; everything else by the agent, or with CNI error 11 ("try again later",
- * STATUS: 50 "not available") when the agent does not answer in time.
+ * along as CNI_PLUGIN. VERSION is answered here; everything else by the agent, or with CNI error 11 ("try again later")
+ * when the agent does not answer in time. No step waits without a deadline.
+ *
+ * STATUS decides whether Kubernetes calls the node ready, and a node that is not loses its pods after five minutes. An
+ * agent that is away (crash, upgrade, stopped) is no reason: what it put into the kernel works without it. So without an
+ * answer STATUS succeeds when the agent has been ready since the machine started, which the file `been-ready` beside the
+ * socket says: it holds the boot ID of that time. Otherwise the answer is 50 ("not available").
  *
  * Request:  "FLC1" | u32 environment bytes | u32 configuration bytes | u64 CLOCK_MONOTONIC ns at our start |
  *           environment as NUL-terminated NAME=VALUE | configuration as read from stdin
  * Answer:   "FLC1" | u32 exit code | u32 bytes | bytes for stdout                    (integers in network byte order)
  *
- * Environment: FAIRLEAD_CNI_SOCKET (/run/fairlead/cni.sock), FAIRLEAD_CNI_CONNECT_MS (3000), FAIRLEAD_CNI_ANSWER_MS (100000).
+ * Environment, milliseconds: FAIRLEAD_CNI_CONNECT_MS (3000), FAIRLEAD_CNI_ANSWER_MS (100000),
+ * FAIRLEAD_CNI_STATUS_MS (1000: how long a STATUS waits that can be answered without the agent). And
+ * FAIRLEAD_CNI_SOCKET (/run/fairlead/cni.sock), FAIRLEAD_BOOT_ID (/proc/sys/kernel/random/boot_id: where to read it).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,10 +37,12 @@
 #include <unistd.h>
 
 #define VERSIONS "\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\""
-enum { CONFIG_LIMIT = 1 << 20, ENVIRONMENT_LIMIT = 1 << 16, ANSWER_LIMIT = 1 << 22 };
+enum { CONFIG_LIMIT = 1 << 20, ENVIRONMENT_LIMIT = 1 << 16, ANSWER_LIMIT = 1 << 22, STDIO_MS = 10000 };
 
 extern char **environ;
 static char config[CONFIG_LIMIT + 1], environment[ENVIRONMENT_LIMIT], version[16] = "1.1.0";
+/* Set for a STATUS that may be answered without the agent. */
+static int has_been_ready;
 
 static uint64_t now_ns(void) {
   struct timespec t;
@@ -40,6 +51,18 @@ static uint64_t now_ns(void) {
 }
 
 static void pause_ms(int ms) { poll(NULL, 0, ms); }
+
+static uint64_t deadline_in(int ms) { return now_ns() + 1000000ull * (uint64_t)ms; }
+
+/* Waits until `fd` can be read or written (POLLIN, POLLOUT), or reports an error of its own. 0: the deadline is over. */
+static int wait_for(int fd, short what, uint64_t deadline) {
+  for (;;) {
+    int64_t left = (int64_t)(deadline - now_ns()) / 1000000;
+    if (left <= 0) return 0;
+    struct pollfd one = {.fd = fd, .events = what};
+    if (poll(&one, 1, (int)left + 1) > 0) return 1;
+  }
+}
 
 static int milliseconds(const char *name, int otherwise) {
   const char *text = getenv(name);
@@ -52,6 +75,36 @@ static void fail(int code, const char *message, const char *why) {
   printf("{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s\",\"details\":\"%s\"}\n", version, code, message, why);
   fflush(stdout);
   exit(1);
+}
+
+/* The agent does not answer. Ends the program: well for a STATUS of a node that works without it, else with `code`. */
+static void fail_without_agent(int code, const char *message, const char *why) {
+  if (!has_been_ready) fail(code, message, why);
+  fprintf(stderr, "fairlead-cni: STATUS: %s (%s); the node is ready all the same, since what the agent put into the kernel "
+                  "goes on. New pods wait for the agent.\n", message, why);
+  exit(0);
+}
+
+static size_t read_small(const char *path, char *into, size_t room) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, into, room);
+  close(fd);
+  return n > 0 ? (size_t)n : 0;
+}
+
+/* Whether the agent that owns `socket` has been ready since this machine started. */
+static int find_been_ready(const char *socket) {
+  char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 16], noted[64], boot[64];
+  const char *slash = strrchr(socket, '/');
+  const char *source = getenv("FAIRLEAD_BOOT_ID");
+  size_t directory = slash ? (size_t)(slash - socket) + 1 : 0;
+  if (directory + sizeof "been-ready" > sizeof path) return 0;
+  memcpy(path, socket, directory);
+  strcpy(path + directory, "been-ready");
+  size_t length = read_small(path, noted, sizeof noted);
+  return length > 0 && length == read_small(source ? source : "/proc/sys/kernel/random/boot_id", boot, sizeof boot) &&
+         memcmp(noted, boot, length) == 0;
 }
 
 /* Takes the configuration's cniVersion over into our own answers; anything but digits and dots is left alone. */
@@ -71,9 +124,11 @@ static void find_version(void) {
 
 static size_t read_config(void) {
   size_t have = 0;
+  uint64_t deadline = deadline_in(STDIO_MS);
   for (;;) {
+    if (!wait_for(0, POLLIN, deadline)) fail(5, "the network configuration does not end", "stdin was not closed in time");
     ssize_t n = read(0, config + have, sizeof config - have);
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n < 0) fail(5, "cannot read the network configuration from stdin", strerror(errno));
     if (n == 0) return have;
     have += (size_t)n;
@@ -103,33 +158,61 @@ static size_t collect_environment(const char *called_as) {
   return have;
 }
 
-/* An agent that is being restarted is back within a second, so a refused connection is tried again until the deadline. */
+/*
+ * An agent that is being restarted is back within a second, so a refused connection is tried again until the deadline.
+ * So is EAGAIN: the queue of a stopped agent's socket is full, and a blocking connect would wait for ever.
+ */
 static int connect_agent(const char *path, uint64_t deadline, int unavailable) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) fail(4, "FAIRLEAD_CNI_SOCKET is too long", "a socket path has at most 107 bytes");
   strcpy(address.sun_path, path);
   for (;;) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) fail(5, "cannot open a socket", strerror(errno));
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
     int error = errno;
     close(fd);
     int retry = error == ECONNREFUSED || error == ENOENT || error == EAGAIN || error == EINTR;
-    if (!retry || now_ns() >= deadline) fail(unavailable, "the fairlead agent of this node is not reachable", strerror(error));
+    if (!retry || now_ns() >= deadline) fail_without_agent(unavailable, "the fairlead agent of this node is not reachable", strerror(error));
     pause_ms(20);
+  }
+}
+
+static void send_all(int fd, const char *from, size_t length, uint64_t deadline, int unavailable) {
+  while (length > 0) {
+    if (!wait_for(fd, POLLOUT, deadline))
+      fail_without_agent(unavailable, "the fairlead agent does not read", "look at its log and at its health address");
+    ssize_t n = send(fd, from, length, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) fail_without_agent(unavailable, "the fairlead agent does not listen", strerror(errno));
+    from += n;
+    length -= (size_t)n;
   }
 }
 
 static void read_exactly(int fd, char *into, size_t length, uint64_t deadline, int unavailable) {
   while (length > 0) {
-    int64_t left = (int64_t)(deadline - now_ns()) / 1000000;
-    if (left <= 0) fail(unavailable, "the fairlead agent did not answer in time", "look at its log and at its health address");
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    if (poll(&ready, 1, (int)left + 1) <= 0) continue;
+    if (!wait_for(fd, POLLIN, deadline))
+      fail_without_agent(unavailable, "the fairlead agent did not answer in time", "look at its log and at its health address");
     ssize_t n = read(fd, into, length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fail(unavailable, "the fairlead agent ended before it answered", n < 0 ? strerror(errno) : "connection closed");
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n <= 0)
+      fail_without_agent(unavailable, "the fairlead agent ended before it answered",
+                         n < 0 ? strerror(errno) : "connection closed");
     into += n;
+    length -= (size_t)n;
+  }
+}
+
+/* In pieces that a pipe takes whole once it takes anything, so that no write waits. */
+static void write_answer(const char *from, size_t length) {
+  uint64_t deadline = deadline_in(STDIO_MS);
+  while (length > 0) {
+    if (!wait_for(1, POLLOUT, deadline)) exit(1);
+    ssize_t n = write(1, from, length < PIPE_BUF ? length : PIPE_BUF);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) exit(1);
+    from += n;
     length -= (size_t)n;
   }
 }
@@ -144,12 +227,18 @@ int main(int argc, char **argv) {
     printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[" VERSIONS "]}\n", version);
     return 0;
   }
-  int unavailable = strcmp(command, "STATUS") == 0 ? 50 : 11;
   size_t environment_length = collect_environment(argc > 0 ? argv[0] : "fairlead-cni");
-  const char *path = getenv("FAIRLEAD_CNI_SOCKET");
-  int fd = connect_agent(path ? path : "/run/fairlead/cni.sock",
-                         start + 1000000ull * (uint64_t)milliseconds("FAIRLEAD_CNI_CONNECT_MS", 3000), unavailable);
-  uint64_t deadline = now_ns() + 1000000ull * (uint64_t)milliseconds("FAIRLEAD_CNI_ANSWER_MS", 100000);
+  const char *given = getenv("FAIRLEAD_CNI_SOCKET");
+  const char *path = given ? given : "/run/fairlead/cni.sock";
+  int is_status = strcmp(command, "STATUS") == 0;
+  int unavailable = is_status ? 50 : 11;
+  int patience = milliseconds("FAIRLEAD_CNI_CONNECT_MS", 3000);
+  has_been_ready = is_status && find_been_ready(path);
+  if (has_been_ready) patience = milliseconds("FAIRLEAD_CNI_STATUS_MS", 1000);
+  uint64_t connected = start + 1000000ull * (uint64_t)patience;
+  int fd = connect_agent(path, connected, unavailable);
+  /* Nobody is served by a STATUS that is late: the runtime asks again. */
+  uint64_t deadline = is_status ? connected : deadline_in(milliseconds("FAIRLEAD_CNI_ANSWER_MS", 100000));
 
   char header[20];
   uint32_t lengths[2] = {htonl((uint32_t)environment_length), htonl((uint32_t)config_length)};
@@ -159,13 +248,7 @@ int main(int argc, char **argv) {
   memcpy(header + 12, &began, 8);
   const struct { const char *data; size_t length; } parts[3] = {
       {header, sizeof header}, {environment, environment_length}, {config, config_length}};
-  for (int i = 0; i < 3; i++)
-    for (size_t sent = 0; sent < parts[i].length;) {
-      ssize_t n = send(fd, parts[i].data + sent, parts[i].length - sent, MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail(unavailable, "the fairlead agent does not listen", strerror(errno));
-      sent += (size_t)n;
-    }
+  for (int i = 0; i < 3; i++) send_all(fd, parts[i].data, parts[i].length, deadline, unavailable);
 
   char answer[12];
   uint32_t numbers[2];
@@ -173,14 +256,10 @@ int main(int argc, char **argv) {
   memcpy(numbers, answer + 4, 8);
   size_t length = ntohl(numbers[1]);
   if (memcmp(answer, "FLC1", 4) != 0 || length > ANSWER_LIMIT)
-    fail(unavailable, "the answer is not the fairlead agent's", "messenger and agent are of different releases");
+    fail_without_agent(unavailable, "the answer is not the fairlead agent's", "messenger and agent are of different releases");
   char *body = malloc(length + 1);
   if (!body) fail(5, "out of memory", "cannot hold the answer");
   read_exactly(fd, body, length, deadline, unavailable);
-  for (size_t written = 0; written < length;) {
-    ssize_t n = write(1, body + written, length - written);
-    if (n < 0 && errno != EINTR) return 1;
-    if (n > 0) written += (size_t)n;
-  }
+  write_answer(body, length);
   return (int)ntohl(numbers[0]);
 }

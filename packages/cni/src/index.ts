@@ -13,6 +13,7 @@ export type {
   Inheritance,
 } from "./attachment.ts";
 export { openAttachmentFiles } from "./attachment-files.ts";
+export { type BeenReady, type BeenReadyOptions, openBeenReady } from "./been-ready.ts";
 export { type Cni, createCni } from "./cni.ts";
 export type {
   CniComponents,

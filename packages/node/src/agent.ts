@@ -4,11 +4,11 @@ import type { Bird } from "@fairlead/bgp";
 import {
   type Attachment,
   type AttachmentStore,
+  type BeenReady,
   type Cni,
   type CniComponents,
   createCni,
   type Log,
-  type Readiness,
   type Wiring,
 } from "@fairlead/cni";
 import type { Workloads } from "@fairlead/ipam";
@@ -31,6 +31,7 @@ import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
 import { createPromoter } from "./promotion.ts";
+import { createBeenReadyInMemory, createNodeReadiness } from "./readiness.ts";
 import type { Reflexes } from "./reflex.ts";
 import { readSpeaker } from "./speaker.ts";
 import type { Timeline } from "./timeline.ts";
@@ -51,6 +52,8 @@ export interface AgentComponents {
   readonly bird: Pick<Bird, "apply">;
   readonly wiring: Wiring;
   readonly attachments: AttachmentStore;
+  /** Absent: only this process knows. */
+  readonly beenReady?: BeenReady;
   readonly memory: MigrationMemory;
   readonly timeline: Timeline;
   readonly clock: Clock;
@@ -158,20 +161,11 @@ export function createAgent(components: AgentComponents): Agent {
   });
 
   const work = new DisposableStack();
-  let isKnown = false;
-
-  function complaints(): Complaints {
-    const { ready, problems } = policy.health();
-    return [
-      ...(isKnown ? [] : ["the cluster's objects have not been read yet"]),
-      ...(ready ? [] : [`policy is not in the kernel: ${problems[0]?.message ?? "starting"}`]),
-    ];
-  }
-
-  function readiness(): Readiness {
-    const [reason] = complaints();
-    return reason ? { ready: false, code: "NotAvailable", reason } : { ready: true };
-  }
+  const readiness = createNodeReadiness({
+    policy,
+    log,
+    beenReady: components.beenReady ?? createBeenReadyInMemory(),
+  });
 
   const cniComponents: CniComponents = {
     nodeName,
@@ -192,7 +186,7 @@ export function createAgent(components: AgentComponents): Agent {
     },
     annotator: createPodAnnotator(client),
     attachments,
-    readiness,
+    readiness: readiness.status,
     readMtu: components.readMtu,
     log,
     onTiming: metrics.added,
@@ -215,7 +209,7 @@ export function createAgent(components: AgentComponents): Agent {
     cni: createCni(cniComponents),
     migrations,
     metrics,
-    complaints,
+    complaints: readiness.complaints,
     async start(signal) {
       await policy.start(signal ? { signal } : {});
       // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
@@ -246,7 +240,7 @@ export function createAgent(components: AgentComponents): Agent {
       // What a reflex has done is no foreign change.
       work.use(routes.run({ beforeComparing: migrations.hear }));
       await Promise.all(known.map(migrations.listening));
-      isKnown = true;
+      readiness.known();
       log.info({ endpoints: known.length }, "agent started");
     },
     async [Symbol.asyncDispose]() {

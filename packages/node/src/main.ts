@@ -3,7 +3,13 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createApiClient, createClusterView } from "@fairlead/api";
 import { createBird } from "@fairlead/bgp";
-import { createThreadedWiring, installMessenger, openAttachmentFiles, serveCni } from "@fairlead/cni";
+import {
+  createThreadedWiring,
+  installMessenger,
+  openAttachmentFiles,
+  openBeenReady,
+  serveCni,
+} from "@fairlead/cni";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
@@ -59,6 +65,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   });
   resources.defer(() => bird.close());
 
+  const socketPath = join(runDir, "cni.sock");
   const agent = resources.use(
     createAgent({
       nodeName,
@@ -74,6 +81,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       attachments: openAttachmentFiles(join(stateDir, "attachments"), (file, err) =>
         log.error({ file, err }, "unreadable file put aside"),
       ),
+      beenReady: openBeenReady({ socketPath, onError: report("been-ready") }),
       memory: openMigrationFiles(join(stateDir, "migrations"), (file, err) =>
         log.warn({ file, err }, "migration file"),
       ),
@@ -92,9 +100,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       onError: report("health"),
     }),
   );
-  resources.use(
-    await serveCni({ cni: agent.cni, socketPath: join(runDir, "cni.sock"), onError: report("cni") }),
-  );
+  resources.use(await serveCni({ cni: agent.cni, socketPath, onError: report("cni") }));
   log.info({ healthPort: health.port }, "agent is starting");
   await agent.start(signal);
   const { cniConfDir: confDir, cniBinDir: binDir } = options;
