@@ -172,7 +172,7 @@ function chooseMtu(components: CniComponents, { config }: CniRequest): number | 
 }
 
 async function waitForPolicy(
-  { endpoints, log }: CniComponents,
+  { endpoints, log, statusFiles }: CniComponents,
   request: CniRequest,
   attachment: Attachment,
   signal: AbortSignal,
@@ -181,7 +181,7 @@ async function waitForPolicy(
   const deadline = AbortSignal.timeout(seconds * 1000);
   try {
     await endpoints.ready(attachment, AbortSignal.any([signal, deadline]));
-    writeEndpointStatus(attachment);
+    writeEndpointStatus(attachment, statusFiles);
   } catch (cause) {
     if (!deadline.aborted) throw cause;
     if (attachment.role === "target")

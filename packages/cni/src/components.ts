@@ -2,6 +2,7 @@ import type { PodIdentity, VmIdentity, Workloads } from "@fairlead/ipam";
 import type { Annotations } from "./annotations.ts";
 import type { Attachment, AttachmentStore } from "./attachment.ts";
 import type { PodReference } from "./request.ts";
+import type { StateFiles } from "./state-files.ts";
 import type { Timing } from "./timing.ts";
 import type { Wiring } from "./wiring.ts";
 
@@ -77,6 +78,8 @@ export interface CniComponents {
   readonly endpoints: Endpoints;
   readonly annotator: PodAnnotator;
   readonly attachments: AttachmentStore;
+  /** Writes endpoints' status files, see `openStatusFiles`. */
+  readonly statusFiles: StateFiles;
   /** For STATUS. */
   readiness(): Promise<Readiness> | Readiness;
   /** Bytes, for configurations without `mtu`; undefined when the mtu file is not there. */

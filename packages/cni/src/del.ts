@@ -40,7 +40,7 @@ export async function remove(
   const replaced = isReplaced(attachments, removal, attachment);
   if (attachment && !replaced) {
     endpoints.remove(attachment);
-    removeEndpointStatus(attachment);
+    removeEndpointStatus(attachment, components.statusFiles);
   }
   await wiring.detach({
     netns: removal.netns || (attachment?.netns ?? ""),

@@ -1,8 +1,12 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.ts";
 import { asHostPrefix } from "./result.ts";
+import { createStateFiles, type FileReport, type StateFiles } from "./state-files.ts";
+
+/** Status files are for everybody on the node to read. */
+export const openStatusFiles = (report: FileReport): StateFiles =>
+  createStateFiles({ report, mode: 0o644, directoryMode: 0o755 });
 
 /** Name of an endpoint's status file: the three parts of its key, escaped, joined by one space. */
 export function statusFileName(attachment: Pick<Attachment, "pod" | "ifName">): string {
@@ -14,11 +18,10 @@ export function statusFileName(attachment: Pick<Attachment, "pod" | "ifName">): 
  * Tells others on the node that the endpoint's policy is in force. To the reference's fields comes `containerID`, so that a
  * file left by an earlier pod of the same name is not taken for this one's.
  */
-export function writeEndpointStatus(attachment: Attachment): void {
+export function writeEndpointStatus(attachment: Attachment, files: StateFiles): void {
   const nets = (wanted: boolean) =>
     attachment.addresses.filter((address) => isIPv4(address) === wanted).map(asHostPrefix);
   const path = join(attachment.endpointStatusDir, statusFileName(attachment));
-  mkdirSync(attachment.endpointStatusDir, { recursive: true, mode: 0o755 });
   const status = {
     ifaceName: attachment.hostInterface,
     mac: attachment.mac,
@@ -26,13 +29,13 @@ export function writeEndpointStatus(attachment: Attachment): void {
     ipv6Nets: nets(false),
     containerID: attachment.containerId,
   };
-  writeFileSync(`${path}.tmp`, JSON.stringify(status), { mode: 0o644 });
-  renameSync(`${path}.tmp`, path);
+  files.write(path, JSON.stringify(status));
 }
 
 /** Deletes an endpoint's status file; nothing happens when there is none. */
 export function removeEndpointStatus(
   attachment: Pick<Attachment, "pod" | "ifName" | "endpointStatusDir">,
+  files: StateFiles,
 ): void {
-  rmSync(join(attachment.endpointStatusDir, statusFileName(attachment)), { force: true });
+  files.remove(join(attachment.endpointStatusDir, statusFileName(attachment)));
 }

@@ -1,6 +1,7 @@
 import type { WorkloadAssignment, WorkloadRelease, WorkloadRequest } from "@fairlead/ipam";
 import type { Attachment, AttachmentKey, AttachmentStore } from "./attachment.ts";
 import type { CniComponents, Endpoints, PodAnnotator, Workload } from "./components.ts";
+import { openStatusFiles } from "./endpoint-status.ts";
 import { CniError } from "./error.ts";
 import type { Absence } from "./lingering.ts";
 import type { Wired, Wiring, WiringRequest } from "./wiring.ts";
@@ -149,6 +150,7 @@ export function createFakeComponents(workloads: ReadonlyMap<string, Workload>) {
     wiring,
     endpoints,
     attachments,
+    statusFiles: openStatusFiles(() => {}),
     annotator,
     readiness: () => ({ ready: true }),
     readMtu: () => undefined,

@@ -27,7 +27,12 @@ export type {
 } from "./components.ts";
 export { type NetworkConfig, parseConfig } from "./config.ts";
 export { type ConflistSettings, conflistName, renderConflist, updateConflist } from "./conflist.ts";
-export { removeEndpointStatus, statusFileName, writeEndpointStatus } from "./endpoint-status.ts";
+export {
+  openStatusFiles,
+  removeEndpointStatus,
+  statusFileName,
+  writeEndpointStatus,
+} from "./endpoint-status.ts";
 export { CniError, type CniErrorCode, type CniErrorResult, cniErrorNumbers } from "./error.ts";
 export {
   type Answer,
@@ -49,6 +54,13 @@ export {
 } from "./request.ts";
 export { addressesOf, asHostPrefix, type CniResult, formatResult, type WiredInterface } from "./result.ts";
 export { type CniServer, type CniServerOptions, serveCni } from "./server.ts";
+export {
+  createStateFiles,
+  type Disk,
+  type FileReport,
+  type StateFiles,
+  type StateFilesOptions,
+} from "./state-files.ts";
 export { createThreadedWiring } from "./threaded-wiring.ts";
 export { type Part, parts, type Timing } from "./timing.ts";
 export { type CniVersion, parseVersion, supportedVersions } from "./version.ts";

@@ -24,7 +24,7 @@ export interface CniServer extends AsyncDisposable {
 export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   const { cni, socketPath, requestDeadline = 10_000, onError = () => {} } = options;
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
-  rmSync(socketPath, { force: true });
+  rmSync(socketPath, { force: true, recursive: true });
   const server = createServer((socket) => {
     socket.on("error", onError);
     socket.setTimeout(requestDeadline, () => socket.destroy());

@@ -9,6 +9,8 @@ import {
   type CniComponents,
   createCni,
   type Log,
+  openStatusFiles,
+  type StateFiles,
   type Wiring,
 } from "@fairlead/cni";
 import type { Workloads } from "@fairlead/ipam";
@@ -33,6 +35,7 @@ import { createMigrations, type MigrationMemory, type Migrations } from "./migra
 import { createPromoter } from "./promotion.ts";
 import { createBeenReadyInMemory, createNodeReadiness } from "./readiness.ts";
 import type { Reflexes } from "./reflex.ts";
+import type { Remarks } from "./remarks.ts";
 import { readSpeaker } from "./speaker.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -52,10 +55,14 @@ export interface AgentComponents {
   readonly bird: Pick<Bird, "apply">;
   readonly wiring: Wiring;
   readonly attachments: AttachmentStore;
+  /** For endpoints' status files. */
+  readonly statusFiles?: StateFiles;
   /** Absent: only this process knows. */
   readonly beenReady?: BeenReady;
   readonly memory: MigrationMemory;
   readonly timeline: Timeline;
+  /** What an operator should know; counted in the metrics. */
+  readonly remarks?: Remarks;
   readonly clock: Clock;
   readonly log: Log;
   readMtu(): number | undefined;
@@ -135,6 +142,7 @@ export function createAgent(components: AgentComponents): Agent {
   const metrics = createAgentMetrics({
     statesNow: () => migrations.list().map(({ record }) => record.state),
     pendingPromotions: () => promoter.pending(),
+    remarks: components.remarks,
   });
   const departures = createDepartures({
     reflexes: components.reflexes,
@@ -186,6 +194,9 @@ export function createAgent(components: AgentComponents): Agent {
     },
     annotator: createPodAnnotator(client),
     attachments,
+    statusFiles:
+      components.statusFiles ??
+      openStatusFiles((file, err) => log.warn({ file, err }, "an endpoint's status file is owed")),
     readiness: readiness.status,
     readMtu: components.readMtu,
     log,

@@ -73,6 +73,15 @@ it("is ready when nobody complains, and says every complaint as long as there ar
   expect(await ask(server, "/readiness")).toMatchObject({ status: 200, body: "ready\n" });
 });
 
+it("is ready with remarks, which follow", async () => {
+  const remarks = ["plug-in loopback is missing", "the disk is full"];
+  const server = await serve({ remarks: () => remarks });
+  expect(await ask(server, "/readiness")).toMatchObject({
+    status: 200,
+    body: `ready\n${remarks.join("\n")}\n`,
+  });
+});
+
 it("shows the registry's metrics as they are now, in its format", async () => {
   const gauge = new Gauge({ name: "test_things", help: "Things", registers: [registry] });
   const server = await serve();

@@ -11,6 +11,8 @@ export interface HealthServerOptions {
   readonly host?: string;
   readonly registry: Registry;
   complaints(): Complaints;
+  /** What an operator should know although nothing is missing; follows the answer of `/readiness`, line by line. */
+  remarks?(): readonly string[];
   /** Told when a part could not say how it is. Whoever asked got the message with status 500. */
   readonly onError: (error: unknown) => void;
 }
@@ -44,7 +46,8 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
       }
       case "/readiness": {
         const complaints = options.complaints();
-        return answer(complaints.length === 0 ? 200 : 503, `${complaints.join("\n") || "ready"}\n`);
+        const lines = [complaints.join("\n") || "ready", ...(options.remarks?.() ?? [])];
+        return answer(complaints.length === 0 ? 200 : 503, `${lines.join("\n")}\n`);
       }
       case "/metrics":
         return answer(200, await options.registry.metrics(), options.registry.contentType);

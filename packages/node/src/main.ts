@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createApiClient, createClusterView } from "@fairlead/api";
 import { createBird } from "@fairlead/bgp";
 import {
+  createStateFiles,
   createThreadedWiring,
   installMessenger,
   openAttachmentFiles,
   openBeenReady,
+  openStatusFiles,
+  type StateFiles,
   serveCni,
 } from "@fairlead/cni";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
@@ -25,16 +28,17 @@ import { openMigrationFiles } from "./migration-files.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
 import { type AgentOptions, readOptions } from "./options.ts";
 import { createReflexes } from "./reflex.ts";
+import { createRemarks, type Remarks } from "./remarks.ts";
 import { readRoutePriorities } from "./route-priorities.ts";
 import { createSettingsFromView } from "./settings-from-view.ts";
 import { openTimeline } from "./timeline.ts";
+import { createWarnings } from "./warnings.ts";
 
 /** The real parts on this machine. Runs until the signal; leaves routes and rules in force. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { nodeName, runDir, stateDir } = options;
   const log = pino({ level: options.logLevel, base: { node: nodeName } });
   const report = (part: string) => (err: unknown) => log.error({ err, part }, "a problem was met");
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   mkdirSync(runDir, { recursive: true, mode: 0o755 });
   await using resources = new AsyncDisposableStack();
 
@@ -42,16 +46,27 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const policy = createPolicyEngine({ dataplane: createNftablesDataplane(), nodeName });
   resources.defer(() => policy.close());
   enableForwarding(report("ipv6"));
-  if (options.cniBinDir) installMessenger(options.cniBinDir);
+  if (options.cniBinDir) updateMessenger(options.cniBinDir, report("messenger"));
 
   const route = resources.use(RouteSocket.open());
   const client = createApiClient(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {});
   resources.defer(() => client.close());
   const view = resources.use(createClusterView({ client, kinds: watchedKinds, logger: log }));
+  const warnings = createWarnings({ client, nodeName, now: Date.now, onError: report("events") });
+  const remarks = createRemarks({
+    log,
+    onNew: (reason, text) => warnings.warn({ kind: "Node", name: nodeName, uid: nodeName }, reason, text),
+  });
+  const reportFile = (file: string, err: unknown) =>
+    log.error({ file, err }, "a file of the agent cannot be used; the agent goes on without it");
+  const files = createStateFiles({ report: reportFile });
+  const statusFiles = openStatusFiles(reportFile);
+  resources.defer(keepTrying([files, statusFiles], remarks));
   const priorities = await readRoutePriorities(
     client,
     join(stateDir, "priorities.json"),
     report("priorities"),
+    { files },
   );
   const ipam = createIpam({
     store: createKubernetesStore({ client }),
@@ -78,13 +93,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       reflexes: resources.use(createReflexes()),
       bird,
       wiring: resources.use(createThreadedWiring()),
-      attachments: openAttachmentFiles(join(stateDir, "attachments"), (file, err) =>
-        log.error({ file, err }, "unreadable file put aside"),
-      ),
+      attachments: openAttachmentFiles(join(stateDir, "attachments"), reportFile, files),
+      statusFiles,
+      remarks,
       beenReady: openBeenReady({ socketPath, onError: report("been-ready") }),
-      memory: openMigrationFiles(join(stateDir, "migrations"), (file, err) =>
-        log.warn({ file, err }, "migration file"),
-      ),
+      memory: openMigrationFiles(join(stateDir, "migrations"), reportFile, files),
       timeline: resources.use(openTimeline(join(runDir, "events.jsonl"), report("timeline"))),
       clock: systemClock,
       log,
@@ -97,6 +110,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       host: options.healthHost,
       registry: agent.metrics.registry,
       complaints: agent.complaints,
+      remarks: remarks.list,
       onError: report("health"),
     }),
   );
@@ -107,6 +121,37 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   if (confDir) resources.use(installConflist({ view, confDir, binDir, onError: report("conflist") }));
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   log.info("agent is stopping; routes and rules stay in force");
+}
+
+/** How often it is looked whether notes can be written again, milliseconds. */
+const retryNotesEvery = 10_000;
+
+/** Writes owed notes as soon as that is possible, and says how many there are meanwhile. Returns how to stop. */
+function keepTrying(all: readonly StateFiles[], remarks: Remarks): () => void {
+  function look(): void {
+    for (const files of all) files.retry();
+    const [first, ...more] = all.flatMap((files) => files.owed());
+    const others = more.length > 0 ? ` and ${more.length} others` : "";
+    remarks.say(
+      "state",
+      first ? [`${first}${others} cannot be written: is the disk full or read-only?`] : [],
+    );
+  }
+  const timer = setInterval(look, retryNotesEvery);
+  return () => {
+    clearInterval(timer);
+    look();
+  };
+}
+
+/** The messenger of the last release is better than no agent, so a full disk stops only the first start. */
+function updateMessenger(binDir: string, onError: (error: unknown) => void): void {
+  try {
+    installMessenger(binDir);
+  } catch (error) {
+    if (!existsSync(join(binDir, "fairlead-cni"))) throw error;
+    onError(error);
+  }
 }
 
 if (import.meta.main) {

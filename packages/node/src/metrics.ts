@@ -1,6 +1,7 @@
 import { parts, type Timing } from "@fairlead/cni";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type MigrationState, transitions } from "./migration.ts";
+import { type RemarkPart, type Remarks, remarkReasons } from "./remarks.ts";
 
 /** What the agent counts, in Prometheus' terms. */
 export interface AgentMetrics {
@@ -18,6 +19,7 @@ export interface AgentMetrics {
 export interface MetricSources {
   statesNow(): readonly MigrationState[];
   pendingPromotions(): number;
+  readonly remarks?: Remarks | undefined;
 }
 
 const fast = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1];
@@ -68,6 +70,16 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     registers,
     collect() {
       this.set(sources.pendingPromotions());
+    },
+  });
+  new Gauge({
+    name: "fairlead_remarks",
+    help: "What an operator should know although the agent is ready, by part; /readiness has the words",
+    labelNames: ["part"],
+    registers,
+    collect() {
+      for (const part of Object.keys(remarkReasons) as RemarkPart[])
+        this.set({ part }, sources.remarks?.list(part).length ?? 0);
     },
   });
   new Gauge({

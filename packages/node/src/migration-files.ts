@@ -1,49 +1,39 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Attachment } from "@fairlead/cni";
+import { type Attachment, createStateFiles, type FileReport, type StateFiles } from "@fairlead/cni";
 import { type MigrationRecord, transitions } from "./migration.ts";
 import type { MigrationMemory } from "./migrations.ts";
 
-/** Two small files for each container, state and guest's MAC, replaced by rename. Unreadable files count as lost. */
+/** Two small files for each container, state and guest's MAC. Unreadable ones count as lost, see {@link StateFiles}. */
 export function openMigrationFiles(
   directory: string,
-  onError: (path: string, error: unknown) => void = () => {},
+  onError: FileReport = () => {},
+  files: StateFiles = createStateFiles({ report: onError }),
 ): MigrationMemory {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const pathOf = ({ containerId, ifName }: Attachment, ending = "json") =>
     join(directory, `${containerId}.${encodeURIComponent(ifName)}.${ending}`);
-  const write = (path: string, text: string) =>
-    attempt(path, () => {
-      writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
-      renameSync(`${path}.tmp`, path);
-    });
-  const attempt = <T>(path: string, work: () => T): T | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) onError(path, error);
-      return undefined;
-    }
-  };
   return {
     load(attachment) {
       const path = pathOf(attachment);
-      return attempt(path, () => {
-        const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+      const text = files.read(path);
+      if (text === undefined) return undefined;
+      try {
+        const value: unknown = JSON.parse(text);
         if (isRecord(value)) return value;
         throw new TypeError("not a migration record");
-      });
+      } catch (error) {
+        onError(path, error);
+        return undefined;
+      }
     },
-    save: (attachment, record) => void write(pathOf(attachment), JSON.stringify(record)),
+    save: (attachment, record) => files.write(pathOf(attachment), JSON.stringify(record)),
     loadMac(attachment) {
-      const path = pathOf(attachment, "mac");
-      const text = attempt(path, () => readFileSync(path, "utf8"));
+      const text = files.read(pathOf(attachment, "mac"));
       return text !== undefined && macPattern.test(text) ? text : undefined;
     },
-    saveMac: (attachment, mac) => void write(pathOf(attachment, "mac"), mac),
+    saveMac: (attachment, mac) => files.write(pathOf(attachment, "mac"), mac),
     forget(attachment) {
-      for (const path of [pathOf(attachment), pathOf(attachment, "mac")])
-        attempt(path, () => rmSync(path, { force: true }));
+      files.remove(pathOf(attachment));
+      files.remove(pathOf(attachment, "mac"));
     },
   };
 }

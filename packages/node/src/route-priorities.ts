@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { type ApiClient, type FelixConfiguration, getIfPresent, kinds } from "@fairlead/api";
+import { createStateFiles, type StateFiles } from "@fairlead/cni";
 import { defaultPriorities, type Priorities } from "@fairlead/routes";
 
 /** Metrics of workload routes, by family. */
@@ -21,6 +20,12 @@ export function prioritiesOf(felix: FelixConfiguration | undefined): RoutePriori
   };
 }
 
+export interface PriorityOptions {
+  /** How long the API server may take, milliseconds. Default 2 s. */
+  readonly patience?: number;
+  readonly files?: StateFiles;
+}
+
 /**
  * The metrics to start with: the cluster's, or when the API server does not answer in time those of the last start, which `file` remembers: a
  * restart must find its own routes again.
@@ -29,15 +34,16 @@ export async function readRoutePriorities(
   client: Pick<ApiClient, "get">,
   file: string,
   onError: (error: unknown) => void,
-  patience = 2_000,
+  {
+    patience = 2_000,
+    files = createStateFiles({ report: (_, error) => onError(error) }),
+  }: PriorityOptions = {},
 ): Promise<RoutePriorities> {
   try {
     const signal = AbortSignal.timeout(patience);
     const felix = await getIfPresent(client, kinds.FelixConfiguration, { name: "default" }, { signal });
     const priorities = prioritiesOf(felix);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.tmp`, JSON.stringify(priorities));
-    renameSync(`${file}.tmp`, file);
+    files.write(file, JSON.stringify(priorities));
     return priorities;
   } catch (error) {
     onError(
@@ -45,19 +51,19 @@ export async function readRoutePriorities(
         cause: error,
       }),
     );
-    return remembered(file);
+    return remembered(files.read(file));
   }
 }
 
-function remembered(file: string): RoutePriorities {
+/** Without a file this is the first start ever. */
+function remembered(text: string | undefined): RoutePriorities {
   try {
-    const { ipv4, ipv6 } = JSON.parse(readFileSync(file, "utf8")) as Partial<RoutePriorities>;
+    const { ipv4, ipv6 } = JSON.parse(text ?? "{}") as Partial<RoutePriorities>;
     const isComplete = [ipv4, ipv6].every(
       (one) => Number.isInteger(one?.normal) && Number.isInteger(one?.elevated),
     );
     return isComplete && ipv4 && ipv6 ? { ipv4, ipv6 } : defaults;
   } catch {
-    // The first start ever.
     return defaults;
   }
 }

@@ -54,16 +54,25 @@ export interface Timeline {
 
 const monotonicNow = process.hrtime.bigint;
 
-/** Appends to a file; a write that fails is reported once and does no harm. */
+/** Appends to a file; one that cannot be opened or written is reported once and does no harm. */
 export function openTimeline(
   path: string,
   onError: (error: unknown) => void = () => {},
 ): Timeline & Disposable {
-  mkdirSync(dirname(path), { recursive: true });
-  const fd = openSync(path, "a", 0o644);
   let broken = false;
+  const fd = open();
+  function open(): number | undefined {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      return openSync(path, "a", 0o644);
+    } catch (error) {
+      onError(error);
+      return undefined;
+    }
+  }
   return {
     record(event) {
+      if (fd === undefined) return;
       try {
         const at = ("at" in event ? event.at : undefined) ?? monotonicNow();
         writeSync(fd, `${JSON.stringify({ ...event, at: String(at) })}\n`);
@@ -72,7 +81,7 @@ export function openTimeline(
         broken = true;
       }
     },
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]: () => void (fd !== undefined && closeSync(fd)),
   };
 }
 
