@@ -83,6 +83,68 @@ describe("the operator's guide", () => {
     expect(spec.kubeVirtVMAddressPersistence).toBe("Enabled");
   });
 
+  it("changes one number with the time limit, and nothing of pools, blocks and the rest", async () => {
+    const { spec } = await client.get(kinds.Installation, { name: "default" });
+    expect(spec.calicoNetwork?.linuxPolicySetupTimeoutSeconds).toBe(10);
+    expect(spec.calicoNetwork?.ipPools?.map(({ name }) => name)).toEqual(poolNames);
+    expect(await poolsInForce()).toEqual(poolNames);
+  });
+
+  it("loses no pool and no block when an Installation without pools is applied over it, as on the page for Calico", async () => {
+    await waitUntilRunning(client, "my-vm");
+    const affinities = () => namesOf(kinds.BlockAffinity);
+    const before = await affinities();
+    expect(before.length).toBeGreaterThan(0);
+    const page = {
+      kind: "Installation",
+      apiVersion: "operator.tigera.io/v1",
+      metadata: { name: "default" },
+      spec: { calicoNetwork: { linuxPolicySetupTimeoutSeconds: 10 } },
+    };
+    writeFileSync(join(directory, "page.json"), JSON.stringify(page));
+    await run("kubectl apply -f page.json");
+    const { spec } = await client.get(kinds.Installation, { name: "default" });
+    // The merge was a real one: it took the list away.
+    expect(spec.calicoNetwork?.ipPools).toBeUndefined();
+    // What follows shows that the controller has seen it.
+    await run(`kubectl apply -f ${join(root, "deploy", "20-defaults.yaml")}`);
+    await run(
+      `kubectl patch installation default --type=json -p '[{"op":"replace","path":"/spec/calicoNetwork/ipPools/0/natOutgoing","value":"Enabled"}]'`,
+    );
+    await untilNat(true);
+    await run(
+      `kubectl patch installation default --type=json -p '[{"op":"replace","path":"/spec/calicoNetwork/ipPools/0/natOutgoing","value":"Disabled"}]'`,
+    );
+    await untilNat(false);
+    expect(await poolsInForce()).toEqual(poolNames);
+    expect(await affinities()).toEqual(before);
+  });
+
+  it("keeps a pool in use whose place in the list is empty, tells why, and gives out its addresses again afterwards", async () => {
+    const before = await namesOf(kinds.BlockAffinity);
+    await run(
+      `kubectl patch installation default --type=merge -p '{"spec":{"calicoNetwork":{"ipPools":[]}}}'`,
+    );
+    await waitFor("both pools disabled", 60, async () =>
+      (await poolsInForce()).length === 0 ? true : undefined,
+    );
+    await waitFor("events on both pools", 60, async () => {
+      const { items } = await client.list(kinds.Event, { namespace: "default" });
+      const told = new Set(
+        items
+          .filter(({ reason }) => reason === "StillInUse")
+          .map(({ involvedObject }) => involvedObject.name),
+      );
+      return poolNames.every((name) => told.has(name)) ? true : undefined;
+    });
+    expect(await namesOf(kinds.IPPool)).toEqual(poolNames);
+    expect(await namesOf(kinds.BlockAffinity)).toEqual(before);
+    await run(`kubectl apply -f ${join(root, "deploy", "20-defaults.yaml")}`);
+    await waitFor("both pools enabled", 60, async () =>
+      (await poolsInForce()).length === 2 ? true : undefined,
+    );
+  });
+
   it("brings the time limit into the network configuration of every node", async () => {
     for (const worker of workers) {
       await waitFor(`10 s in the conflist of ${worker.name}`, 60, async () => {
@@ -162,6 +224,22 @@ describe("the operator's guide", () => {
     await expect(run("kubectl apply -f forged.json")).rejects.toThrow(/only KubeVirt's controller/);
   });
 });
+
+const poolNames = ["default-ipv4-ippool", "default-ipv6-ippool"];
+
+async function namesOf(kind: typeof kinds.IPPool | typeof kinds.BlockAffinity): Promise<string[]> {
+  const { items } = await client.list<{ readonly metadata: { readonly name: string } }>(kind);
+  return items.map(({ metadata }) => metadata.name).sort();
+}
+
+/** Names of the pools that give out addresses. */
+async function poolsInForce(): Promise<string[]> {
+  const { items } = await client.list(kinds.IPPool);
+  return items
+    .filter(({ spec }) => !spec.disabled)
+    .map(({ metadata }) => metadata.name)
+    .sort();
+}
 
 async function untilNat(natOutgoing: boolean): Promise<void> {
   await waitFor(`natOutgoing ${natOutgoing}`, 60, async () => {

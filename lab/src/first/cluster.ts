@@ -6,6 +6,7 @@ import { createApiClient, isApiError } from "@fairlead/api";
 import { LabError } from "../error.ts";
 import type { Topology } from "../topology/topology.ts";
 import { accounts, writeKubeconfig } from "./accounts.ts";
+import { applyDeployment } from "./deploy.ts";
 import { Applier, readManifests } from "./manifest.ts";
 import { inside, logDirectory, workspace } from "./paths.ts";
 import { apiServer, controlPlane } from "./processes.ts";
@@ -25,10 +26,10 @@ export async function bringUpCluster(
   });
   const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
   try {
-    await step("objects of deploy/ and lab/manifests/", async () => {
+    await step("objects of lab/manifests/ and deploy/", async () => {
       const applier = new Applier(client);
-      for (const object of readManifests([join(workspace, "deploy"), join(workspace, "lab/manifests")]))
-        await applier.apply(object);
+      for (const object of readManifests([join(workspace, "lab/manifests")])) await applier.apply(object);
+      await applyDeployment();
     });
     await step("service accounts", async () => {
       for (const account of accounts(topology)) {

@@ -8,7 +8,14 @@ export {
   type PoolController,
   type PoolControllerOptions,
 } from "./pool-controller.ts";
-export { managedLabel, type PoolChange, planPools, type WantedPool, wantedPools } from "./pools.ts";
+export {
+  declaredPools,
+  managedLabel,
+  type PoolChange,
+  planPools,
+  type WantedPool,
+  wantedPools,
+} from "./pools.ts";
 export { type Rounds, type RoundsOptions, runRounds } from "./rounds.ts";
 export {
   createUnsupportedReporter,

@@ -63,6 +63,12 @@ describe("pools of an Installation", () => {
     ]);
   });
 
+  it("never share a name, however alike their CIDRs are", () => {
+    const cidrs = ["fd00:1::/64", "fd00::1:0/112", "fd00:1::0/112"];
+    const names = wantedPools(installation({ cidr: "fd00::/64" }, ...cidrs.map((cidr) => ({ cidr }))));
+    expect(new Set(names.map(({ name }) => name)).size).toBe(4);
+  });
+
   it.each([
     ["IPIPCrossSubnet", { ipipMode: "CrossSubnet", vxlanMode: "Never" }],
     ["VXLAN", { ipipMode: "Never", vxlanMode: "Always" }],
@@ -110,4 +116,38 @@ describe("the plan", () => {
     expect(
       plan(installation({ ...pool, cidr: "10.9.0.0/16", blockSize: 28 }), [present("p", {})]),
     ).toMatchObject([{ type: "impossible", fields: ["cidr", "blockSize"] }]));
+
+  const second = { cidr: "10.245.0.0/16" };
+  const other = (name: string, cidr: string) => present(name, { cidr });
+
+  it("means the same pool by an entry that changed its place in the list", () =>
+    expect(
+      plan(installation(second), [
+        other("default-ipv4-ippool", "10.244.0.0/16"),
+        other("10-245-0-0-16", second.cidr),
+      ]),
+    ).toMatchObject([{ type: "delete", pool: { metadata: { name: "default-ipv4-ippool" } } }]));
+
+  it("keeps a pool under its name when the Installation calls it something else", () =>
+    expect(
+      plan(installation({ ...pool, name: "q", natOutgoing: "Disabled" }), [present("p", {})]),
+    ).toMatchObject([
+      { type: "renamed", pool: { metadata: { name: "p" } }, name: "q" },
+      { type: "replace", pool: { metadata: { name: "p" }, spec: { natOutgoing: false } } },
+    ]));
+
+  it("does not take another way to write a network for a change", () =>
+    expect(
+      plan(installation({ name: "six", cidr: "FD00:10:0:0::/64" }), [
+        present("six", { cidr: "fd00:10::/64", blockSize: 122 }),
+      ]),
+    ).toEqual([]));
+
+  it.each([
+    ["mistyped", { cidr: "10.245.0.1/16" }],
+    ["of a CIDR that its pool cannot get", { name: "p", cidr: "10.250.0.0/16" }],
+  ])("takes no pool away while an entry is %s", (_, entry) => {
+    const changes = plan(installation(entry), [present("p", {}), other("10-245-0-0-16", second.cidr)]);
+    expect(changes.map(({ type }) => type)).not.toContain("delete");
+  });
 });

@@ -6,7 +6,7 @@ export interface ClusterLog {
   warn(fields: object, message: string): void;
 }
 
-/** Says something of a cluster-wide object of `projectcalico.org/v3`: a warning event on it, and a line in the log. */
+/** Says something of a cluster-wide object: a warning event on it, and a line in the log. */
 export type Warner = (
   kind: string,
   object: KubernetesObject,
@@ -20,12 +20,12 @@ export function createWarner(
   log: ClusterLog,
   now: () => Date = () => new Date(),
 ): Warner {
-  return async (kind, { metadata: { name, uid } }, reason, message) => {
+  return async (kind, { apiVersion, metadata: { name, uid } }, reason, message) => {
     const at = now().toISOString();
     log.warn({ kind, name, reason }, message);
     await client.create(kinds.Event, {
       metadata: { generateName: `${name.slice(0, 200)}.`, namespace: "default" },
-      involvedObject: { apiVersion: "projectcalico.org/v3", kind, name, ...(uid && { uid }) },
+      involvedObject: { apiVersion, kind, name, ...(uid && { uid }) },
       type: "Warning",
       reason,
       message,

@@ -1,10 +1,11 @@
 import { cidrContains, parseCidr } from "./address.ts";
 import { nodeOfAffinity } from "./affinities.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
+import { allocationsOf } from "./block-draft.ts";
 import { blockGeometry } from "./block-geometry.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
-import type { IPPool } from "./resources.ts";
+import type { IPAMBlock } from "./resources.ts";
 
 /** A block that belongs to a node. */
 export interface AffinityView {
@@ -62,14 +63,13 @@ export async function releaseHostAffinities(
   return released;
 }
 
-/** Takes all blocks of a pool from their nodes. */
-export async function releasePoolAffinities(engine: Engine, poolCidr: string): Promise<readonly string[]> {
-  const network = parseCidr(poolCidr);
-  if (!network) throw new IpamError("RequestInvalid", `"${poolCidr}" is not a CIDR`, { field: "cidr" });
-  const inside = (cidr: string) => {
-    const block = parseCidr(cidr);
-    return block !== undefined && cidrContains(network, block);
-  };
+/** Takes all blocks of a pool from their nodes. With `mustBeEmpty`, a block that is in use stays its node's. */
+export async function releasePoolAffinities(
+  engine: Engine,
+  poolCidr: string,
+  options?: { readonly mustBeEmpty?: boolean },
+): Promise<readonly string[]> {
+  const inside = insideOf(poolCidr);
   const affine = new Map((await listAffinities(engine)).map(({ cidr, node }) => [cidr, node]));
   for (const { spec } of await engine.listBlocks()) {
     const node = nodeOfAffinity(spec.affinity);
@@ -77,31 +77,67 @@ export async function releasePoolAffinities(engine: Engine, poolCidr: string): P
   }
   const released: string[] = [];
   for (const [cidr, node] of affine)
-    if (inside(cidr) && (await releaseAffinity(engine, node, cidr))) released.push(cidr);
+    if (inside(cidr) && (await releaseAffinity(engine, node, cidr, options))) released.push(cidr);
   return released;
 }
 
+/** @throws IpamError RequestInvalid when the text is no CIDR */
+function insideOf(poolCidr: string): (cidr: string) => boolean {
+  const network = parseCidr(poolCidr);
+  if (!network) throw new IpamError("RequestInvalid", `"${poolCidr}" is not a CIDR`, { field: "cidr" });
+  return (cidr) => {
+    const block = parseCidr(cidr);
+    return block !== undefined && cidrContains(network, block);
+  };
+}
+
+/** What became of a pool that was to be deleted. */
+export type PoolDeletion =
+  | { readonly deleted: true; readonly releasedBlocks: readonly string[] }
+  /** It gives out no more addresses and waits for these to become free. */
+  | { readonly deleted: false; readonly inUse: number };
+
 /**
- * Deletes a pool: disables it, waits until every node has heard, takes its blocks from the nodes, deletes it. What is still in use in
- * it stays in use, and can be released, migrated and re-used by its VM.
+ * Deletes a pool that nobody uses: disables it, waits until every node has heard, takes its blocks from the nodes, deletes it.
+ * A pool with addresses in use stays, disabled, with all its blocks; a later call deletes it when they are free.
+ *
+ * A pool that somebody changes meanwhile stays, too: the removal holds for the version that was disabled here.
+ * @throws IpamError PoolNotFound; TooManyConflicts when the pool was changed meanwhile
  */
 export async function deletePool(
   engine: Engine,
   name: string,
   settle: () => Promise<void>,
-): Promise<{ readonly releasedBlocks: readonly string[] }> {
-  const read = async (): Promise<IPPool> => {
-    const pool = await engine.store.get("IPPool", name);
-    if (!pool) throw new IpamError("PoolNotFound", `IPPool ${name} does not exist`);
-    return pool;
-  };
-  let pool = await read();
-  if (!pool.spec.disabled)
+): Promise<PoolDeletion> {
+  let pool = await engine.store.get("IPPool", name);
+  if (!pool) throw new IpamError("PoolNotFound", `IPPool ${name} does not exist`);
+  const { cidr } = pool.spec;
+  const countUsed = async (): Promise<number> => inUse(await engine.listBlocks(), insideOf(cidr));
+  if (!pool.spec.disabled) {
     pool = await engine.store.replace("IPPool", { ...pool, spec: { ...pool.spec, disabled: true } });
-  await engine.settings({ fresh: true });
+    await engine.settings({ fresh: true });
+  }
+  const before = await countUsed();
+  if (before > 0) return { deleted: false, inUse: before };
   await settle();
-  const releasedBlocks = await releasePoolAffinities(engine, pool.spec.cidr);
-  await engine.store.remove("IPPool", await read());
+  const releasedBlocks = await releasePoolAffinities(engine, cidr, { mustBeEmpty: true });
+  // A node that heard late may have taken an address between the two looks.
+  const after = await countUsed();
+  if (after > 0) return { deleted: false, inUse: after };
+  await engine.store.remove("IPPool", pool);
   await engine.settings({ fresh: true });
-  return { releasedBlocks };
+  return { deleted: true, releasedBlocks };
+}
+
+/** Addresses in use inside a network. A block that cannot be read, or does not say where it lies, counts as one. */
+function inUse(blocks: readonly IPAMBlock[], inside: (cidr: string) => boolean): number {
+  let count = 0;
+  for (const block of blocks) {
+    const cidr = block.spec?.cidr;
+    const isSomewhere = typeof cidr === "string" && parseCidr(cidr) !== undefined;
+    if (isSomewhere && !inside(cidr)) continue;
+    const geometry = tryDecodeBlock(block);
+    count += geometry ? allocationsOf(block.spec, geometry).toArray().length : 1;
+  }
+  return count;
 }

@@ -1,4 +1,4 @@
-export type { AffinityView } from "./affinity-operations.ts";
+export type { AffinityView, PoolDeletion } from "./affinity-operations.ts";
 export type { AllocatedAddress, AllocateRequest, AllocateResult, AssignRequest } from "./allocate.ts";
 export { attribute, handleAnnotation } from "./attributes.ts";
 export { type CheckedAddress, type CheckedHandle, type CheckReport, problemCount } from "./check.ts";

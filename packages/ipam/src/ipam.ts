@@ -5,6 +5,7 @@ import {
   claimAffinity,
   deletePool,
   listAffinities,
+  type PoolDeletion,
   releaseAffinity,
   releaseHostAffinities,
   releasePoolAffinities,
@@ -109,7 +110,8 @@ export interface Ipam {
   readonly pools: {
     /** @throws IpamError PoolInvalid when it cannot stand beside what exists */
     checkFits(pool: IPPool): Promise<void>;
-    delete(name: string): Promise<{ readonly releasedBlocks: readonly string[] }>;
+    /** Disables a pool, and deletes it unless addresses of it are in use; repeat it until it is deleted. */
+    delete(name: string): Promise<PoolDeletion>;
     split(request: SplitRequest): Promise<readonly IPPool[]>;
   };
   configure(changes: IPAMConfigurationSpec): Promise<EffectiveConfiguration>;
