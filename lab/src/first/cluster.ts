@@ -26,10 +26,10 @@ export async function bringUpCluster(
   });
   const client = createApiClient({ kubeconfig: inside.adminKubeconfig });
   try {
-    await step("objects of lab/manifests/ and deploy/", async () => {
+    await step("objects of deploy/ and lab/manifests/", async () => {
       const applier = new Applier(client);
-      for (const object of readManifests([join(workspace, "lab/manifests")])) await applier.apply(object);
       await applyDeployment();
+      for (const object of readManifests([join(workspace, "lab/manifests")])) await applier.apply(object);
     });
     await step("service accounts", async () => {
       for (const account of accounts(topology)) {
