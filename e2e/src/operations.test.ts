@@ -1,6 +1,6 @@
 /** Runs what docs/operations.md tells an operator to run, in its order, and looks at what came of it. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +38,11 @@ beforeAll(() => {
   mkdirSync(join(directory, "bin"));
   for (const name of ["fairleadctl", "calicoctl"])
     symlinkSync(join(root, "packages", "cli", "src", "main.ts"), join(directory, "bin", name));
+  const defaults = readFileSync(join(root, "deploy", "20-defaults.yaml"), "utf8").split("\n---\n");
+  writeFileSync(
+    join(directory, "installation.yaml"),
+    defaults.find((one) => one.includes("kind: Installation"))!,
+  );
   for (const { words, code } of guide.blocks) {
     const name = /^# (\S+\.yaml)\n/.exec(code)?.[1];
     if (words[0] === "yaml" && name) writeFileSync(join(directory, name), code);
@@ -107,7 +112,7 @@ describe("the operator's guide", () => {
     // The merge was a real one: it took the list away.
     expect(spec.calicoNetwork?.ipPools).toBeUndefined();
     // What follows shows that the controller has seen it.
-    await run(`kubectl apply -f ${join(root, "deploy", "20-defaults.yaml")}`);
+    await run("kubectl apply -f installation.yaml");
     await run(
       `kubectl patch installation default --type=json -p '[{"op":"replace","path":"/spec/calicoNetwork/ipPools/0/natOutgoing","value":"Enabled"}]'`,
     );
@@ -139,7 +144,7 @@ describe("the operator's guide", () => {
     });
     expect(await namesOf(kinds.IPPool)).toEqual(poolNames);
     expect(await namesOf(kinds.BlockAffinity)).toEqual(before);
-    await run(`kubectl apply -f ${join(root, "deploy", "20-defaults.yaml")}`);
+    await run("kubectl apply -f installation.yaml");
     await waitFor("both pools enabled", 60, async () =>
       (await poolsInForce()).length === 2 ? true : undefined,
     );
