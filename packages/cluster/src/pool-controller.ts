@@ -144,7 +144,7 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
       if (!wanted || pool.metadata.uid !== uid || !isManaged(pool)) return false;
       return planPools(wanted, [pool], () => false).some(({ type }) => type === "delete");
     } catch (error) {
-      if (isApiError(error, "NotFound")) return false;
+      if (isApiError(error, "NotFound", "NotServed")) return false;
       throw error;
     }
   }
