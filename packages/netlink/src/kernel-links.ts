@@ -24,6 +24,7 @@ import {
   RTM_NEWLINK,
 } from "./link-codec.ts";
 import { matchesLink } from "./link-filter.ts";
+import { decodeNamespaceId, encodeNamespaceIdQuery, RTM_GETNSID } from "./namespace-id.ts";
 import { NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./network-namespace.ts";
 import { createTunTap } from "./tuntap.ts";
@@ -81,6 +82,26 @@ export class KernelLinks implements Links {
     );
     if (found !== undefined) return found;
     throw new NetlinkError({ code: "Malformed", ...describe(), detail: "the kernel's answer is empty" });
+  }
+
+  leadsInto(link: LinkSelector, netns: NetworkNamespace): boolean {
+    // Reading a link gives the namespace of its peer an ID, so the ID is asked for afterwards.
+    const peer = this.get(link)?.peerNamespaceId;
+    return peer !== undefined && peer === this.#idOf(netns);
+  }
+
+  #idOf(netns: NetworkNamespace): number | undefined {
+    let found: number | undefined;
+    this.#socket.request(
+      RTM_GETNSID,
+      0,
+      (writer) => encodeNamespaceIdQuery(writer, netns),
+      () => ({ operation: "get ID of network namespace", object: netns.path ?? `net:[${netns.inode}]` }),
+      ({ payload }) => {
+        found = decodeNamespaceId(payload);
+      },
+    );
+    return found;
   }
 
   add(spec: LinkSpec): Link {

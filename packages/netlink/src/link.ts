@@ -136,6 +136,11 @@ export interface Links {
   get(link: LinkSelector): Link | undefined;
   /** `ip -s link show dev NAME`. `NoDevice` when there is no such link. */
   statistics(index: number): LinkStatistics;
+  /**
+   * Whether the other end of a link, a veth, is in that namespace: `ip -d link show dev NAME` says `link-netnsid`,
+   * `ip netns list-id` whose that is. False when there is no such link.
+   */
+  leadsInto(link: LinkSelector, netns: NetworkNamespace): boolean;
   /** `ip link add`; returns the new link, for a veth its near end. `AlreadyExists` when the name is taken. */
   add(spec: LinkSpec): Link;
   /** `ip link set`. `NoDevice` when there is no such link. */

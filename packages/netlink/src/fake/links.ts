@@ -12,6 +12,7 @@ import type {
 import { checkLinkName } from "../link-codec.ts";
 import { matchesLink } from "../link-filter.ts";
 import { parseMac } from "../mac.ts";
+import type { NetworkNamespace } from "../network-namespace.ts";
 import { type FakeState, failure } from "./state.ts";
 
 const IFF_UP = 1;
@@ -20,6 +21,8 @@ const freshPort: BridgePort = { learning: true, isolated: false, neighbourSuppre
 /** `Links` in memory. A link given another namespace is not seen here. */
 export class FakeLinks implements Links {
   readonly #state: FakeState;
+  /** Inode of the namespace in which the other end is, by the link's index. */
+  readonly #peers = new Map<number, number>();
   #lastIndex = 1;
 
   constructor(state: FakeState) {
@@ -43,6 +46,10 @@ export class FakeLinks implements Links {
     return { received: 0, sent: 0, unsent: 0 };
   }
 
+  leadsInto(link: LinkSelector, netns: NetworkNamespace): boolean {
+    return this.#peers.get(this.get(link)?.index ?? -1) === netns.inode;
+  }
+
   add(spec: LinkSpec): Link {
     const near = this.#create(spec, spec.kind === "tap" ? "tun" : spec.kind);
     if (spec.kind !== "veth") return near;
@@ -53,6 +60,7 @@ export class FakeLinks implements Links {
       peerNamespaceId: peerIndex === undefined ? 0 : undefined,
       carrier: link.up && (peerIndex === undefined || (this.get(peerIndex)?.up ?? false)),
     });
+    if (spec.peer.netns !== undefined) this.#peers.set(near.index, spec.peer.netns.inode);
     if (far !== undefined) this.#state.links.set(far, paired(this.get(far)!, near.index));
     const link = paired(near, far);
     this.#state.links.set(link.index, link);
@@ -106,6 +114,7 @@ export class FakeLinks implements Links {
   delete(selector: LinkSelector): void {
     const link = this.#existing(selector, "delete link");
     this.#flush(link.index, "deleted");
+    this.#peers.delete(link.index);
     this.#state.links.delete(link.index);
     this.#state.emit({ type: "link", change: "delete", link });
     const peer = link.peerNamespaceId === undefined ? this.#state.links.get(link.peerIndex ?? -1) : undefined;
