@@ -1,14 +1,17 @@
 import type { WorkloadAssignment, WorkloadRequest } from "@fairlead/ipam";
 import { type AddressWishes, readWishes } from "./annotations.ts";
 import type { Attachment } from "./attachment.ts";
+import { claim } from "./claim.ts";
 import type { CniComponents, Workload } from "./components.ts";
-import { supersededBy, takeBack } from "./del.ts";
+import { hide, takeBack } from "./del.ts";
 import { writeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError, CniError } from "./error.ts";
-import { hostInterfaceName, vmMac } from "./interface-name.ts";
+import { giveBack, giveBackGone } from "./give-back.ts";
+import { vmMac } from "./interface-name.ts";
 import { settleIn } from "./lingering.ts";
 import type { CniRequest } from "./request.ts";
 import type { WiredInterface } from "./result.ts";
+import { otherSandboxes } from "./sandboxes.ts";
 import { startStopwatch } from "./timing.ts";
 
 /** How long ADD waits for policy when the configuration says 0, in seconds: the transaction itself takes milliseconds. */
@@ -17,6 +20,10 @@ const shortPolicyWait = 5;
 /**
  * ADD: identity, addresses, then wiring and policy side by side. Each step is written to the attachment store before its
  * effect, and whatever fails after the first is taken back, so that a second ADD or a DEL meets no surprise.
+ *
+ * Earlier sandboxes of the same pod keep their interface and their addresses until the new one is wired; then they give
+ * both back, whether or not the runtime ever calls DEL for them. An ordinary pod's sandbox whose interface is gone gives
+ * back before, so that a pool with one address left is enough for any number of sandboxes.
  *
  * Policy that is late: the interface passes nothing until it is there, so an ordinary pod is reported as added with a
  * warning. A migration target is refused (error 11, the runtime tries again): its guest must not arrive behind a wall.
@@ -27,15 +34,15 @@ export async function add(
   signal: AbortSignal,
 ): Promise<WiredInterface> {
   const { log, attachments, endpoints } = components;
+  signal.throwIfAborted();
   const watch = startStopwatch(request.startedAt);
   const workload = await watch.time("identity", () => components.identity.arriving(request.pod, signal));
   const wishes = readWishes(workload.podAnnotations, workload.namespaceAnnotations, request.config);
-  const earlier = supersededBy(attachments, request);
-  for (const old of earlier) endpoints.remove(old);
-
-  const generation = 1 + Math.max(0, ...earlier.map((old) => old.generation));
-  let attachment = claim(request, workload, generation);
-  attachments.put(attachment);
+  const previous = attachments.get(request);
+  await giveBackGone(components, otherSandboxes(attachments, request), signal);
+  const earlier = otherSandboxes(attachments, request);
+  let attachment = await claim(components, { request, workload, previous, earlier });
+  let isBegun = previous === undefined;
   try {
     const assignment = await watch.time("ipam", () => assign(components, request, workload, wishes, signal));
     attachment = {
@@ -44,10 +51,13 @@ export async function add(
       role: assignment.owner === "alternate" ? "target" : "workload",
       step: "addressed",
     };
+    isBegun = true;
     attachments.put(attachment);
 
     const wired = await watch.time("wiring", async () => {
       await settleIn(components, attachment);
+      // Their interface is the next to go: from here on nothing attracts traffic to it.
+      for (const old of [...earlier, ...(previous ? [previous] : [])]) hide(components, old);
       const mac =
         wishes.hwAddr ??
         assignment.mac ??
@@ -55,6 +65,7 @@ export async function add(
       const mtu = chooseMtu(components, request);
       return components.wiring.attach({
         ...wiringOf(request, attachment),
+        replaces: [...earlier, previous].flatMap((old) => old?.linkIndex ?? []),
         ...(mac && { mac }),
         ...(mtu && { mtu }),
       });
@@ -63,6 +74,7 @@ export async function add(
     attachments.put(attachment);
     endpoints.add(attachment);
     endpoints.wired(attachment);
+    await giveBack(components, earlier, signal);
 
     const annotated = components.annotator.attached(attachment, signal);
     annotated.catch(() => {});
@@ -78,6 +90,8 @@ export async function add(
     );
     return { ...attachment, containerInterface: request.ifName, mac: wired.mac, mtu: wired.mtu };
   } catch (error) {
+    // An ADD that fails before it touched anything leaves what an earlier ADD of the container made.
+    if (!isBegun) throw error;
     await takeBack(components, attachment, request).catch((undo) =>
       log.error(
         { pod: podName(attachment), err: undo },
@@ -89,25 +103,6 @@ export async function add(
 }
 
 const podName = ({ pod }: Attachment) => `${pod.namespace}/${pod.name}`;
-
-function claim(request: CniRequest, workload: Workload, generation: number): Attachment {
-  const { pod, vm } = workload;
-  return {
-    containerId: request.containerId,
-    ifName: request.ifName,
-    generation,
-    network: request.config.name,
-    netns: request.netns,
-    pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
-    hostInterface: hostInterfaceName(pod),
-    addresses: [],
-    ...(vm && { vm: { name: vm.name, vmUid: vm.vmUid, vmiUid: vm.vmiUid } }),
-    ...(vm?.migrationUid && { migrationUid: vm.migrationUid }),
-    role: "workload",
-    endpointStatusDir: request.config.endpoint_status_dir,
-    step: "claimed",
-  };
-}
 
 /** What `calico-ipam` does when another plug-in calls it: addresses only. */
 export async function assign(

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { call, pod, vm } from "./calls.fixture.ts";
+import { call, conf, pod, vm } from "./calls.fixture.ts";
 import { createCni } from "./cni.ts";
 import { CniError } from "./error.ts";
 import { createFakeComponents } from "./fake.ts";
@@ -213,14 +213,31 @@ describe("DEL", () => {
   it.each([
     ["a pod", {}],
     ["another VM's target", launcher("b")],
-  ])("of a VM's pod: %s that gets its address next inherits no connection", async (_, env) => {
-    const { run, components } = setUp();
-    const { wiring, attachments } = components;
-    for (const address of ["10.244.0.1", "fd00:10:244::1"]) attachments.inheritance.leave(address, "deleted");
-    await run("ADD", { env });
-    expect(wiring.forgotten[0]).toEqual({ addresses: ["10.244.0.1", "fd00:10:244::1"] });
-    expect(attachments.inheritance.ownerOf("10.244.0.1")).toBeUndefined();
-  });
+  ])(
+    "of a VM's pod: %s that gets its address next inherits no connection",
+    async (_, env: Record<string, string>) => {
+      const { run, components, workloads } = setUp();
+      const { wiring, attachments } = components;
+      // The other VM, if it is one, has its address from a pod that is on another node.
+      if (env.CNI_ARGS) {
+        const [, source] = pod("virt-launcher-vm1-a", { vm: { ...vm, role: "active" } });
+        const call = {
+          ...source,
+          network: conf.name,
+          containerId: "far",
+          node: "node-1",
+          families: [4, 6],
+        } as const;
+        await components.addresses.assign(call);
+        workloads.delete("default/virt-launcher-vm1-a");
+      }
+      const addresses = ["10.244.0.1", "fd00:10:244::1"];
+      for (const address of addresses) attachments.inheritance.leave(address, "deleted");
+      await run("ADD", { env });
+      expect(wiring.forgotten[0]).toEqual({ addresses });
+      expect(attachments.inheritance.ownerOf("10.244.0.1")).toBeUndefined();
+    },
+  );
 
   it("of a VM's pod that the API server has forgotten still names the VM to the address manager", async () => {
     const { run, components, workloads } = setUp();
@@ -236,7 +253,7 @@ describe("CHECK", () => {
     const { run, components } = setUp();
     const { body: prevResult } = await run("ADD");
     expect((await run("CHECK", { config: { prevResult } })).exitCode).toBe(0);
-    await components.wiring.detach({ netns: "/run/netns/c1", containerInterface: "eth0" });
+    components.wiring.end("/run/netns/c1");
     components.endpoints.late.add("web");
     const { body } = await run("CHECK", { config: { prevResult: { ips: [] } } });
     expect(body.code).toBe(104);

@@ -6,10 +6,10 @@ import { remove } from "./del.ts";
 import { asCniError, CniError } from "./error.ts";
 import type { Answer } from "./frame.ts";
 import { collect } from "./gc.ts";
-import { hostInterfaceName } from "./interface-name.ts";
 import { createPodLock } from "./pod-lock.ts";
 import { type CniRequest, type PodReference, parseRequest, type RawRequest } from "./request.ts";
 import { type CniResult, formatAddresses, formatResult } from "./result.ts";
+import { podKey } from "./sandboxes.ts";
 import { supportedVersions } from "./version.ts";
 
 /** How long one call may take, milliseconds: less than the messenger and the runtimes wait. */
@@ -36,7 +36,7 @@ export function createCni(components: CniComponents): Cni {
     }
     if (!pod)
       throw new CniError("InvalidEnvironment", `${command} names no pod`, "look at the runtime's CNI_ARGS");
-    return lock.hold(hostInterfaceName(pod), async () => {
+    return lock.hold(podKey(pod), async () => {
       if (command === "CHECK") return void (await check(components, request));
       if (request.plugin === "ipam") return runIpam({ ...request, pod }, signal);
       if (command === "ADD")

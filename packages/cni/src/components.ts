@@ -1,4 +1,4 @@
-import type { PodIdentity, VmIdentity, Workloads } from "@fairlead/ipam";
+import type { PodIdentity, WorkloadRelease, WorkloadRequest, Workloads } from "@fairlead/ipam";
 import type { Annotations } from "./annotations.ts";
 import type { Attachment, AttachmentStore } from "./attachment.ts";
 import type { PodReference } from "./request.ts";
@@ -14,16 +14,13 @@ export interface Workload {
   readonly namespaceLabels: Readonly<Record<string, string>>;
   readonly nodeLabels: Readonly<Record<string, string>>;
   /** The VM in the pod, proved by ownerReferences and the live VMI. */
-  readonly vm?: VmIdentity & {
-    readonly role: "active" | "target";
-    readonly migrationUid?: string | undefined;
-  };
+  readonly vm?: NonNullable<WorkloadRequest["vm"]>;
 }
 
 /** What is still known of a pod that goes. */
 export interface DepartingWorkload {
   readonly uid?: string;
-  readonly vm?: VmIdentity & { readonly deleting: boolean };
+  readonly vm?: NonNullable<WorkloadRelease["vm"]>;
 }
 
 /** Whose pod is this. Both calls throw CniError: IdentityRefused (forged or contradictory), TryAgainLater (cannot tell now). */

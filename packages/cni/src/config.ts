@@ -11,7 +11,11 @@ const pools = z.array(z.string().min(1)).default([]);
  */
 const schema = z.object({
   cniVersion: z.string().optional(),
-  name: z.string().regex(/^[a-zA-Z0-9_.-]+$/, "must consist of letters, digits, '_', '.' and '-'"),
+  name: z
+    .string()
+    .regex(/^[a-zA-Z0-9_.-]+$/, "must consist of letters, digits, '_', '.' and '-'")
+    // Handles of VMs begin with the network's name and ".vmi.", those of containers with the network's name and ".".
+    .refine((name) => !/\.vmi(\.|$)/i.test(name), "must have no part 'vmi': it would name addresses of VMs"),
   type: z.string().default("calico"),
   ipam: z
     .object({

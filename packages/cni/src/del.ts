@@ -1,10 +1,12 @@
-import type { Attachment, AttachmentStore } from "./attachment.ts";
+import type { Attachment } from "./attachment.ts";
 import type { CniComponents } from "./components.ts";
 import { removeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError } from "./error.ts";
-import { hostInterfaceName } from "./interface-name.ts";
+import { hostInterfaceNames } from "./interface-name.ts";
 import { moveOut } from "./lingering.ts";
 import type { CniRequest, PodReference } from "./request.ts";
+import { isReplaced } from "./sandboxes.ts";
+import type { HostEnd } from "./wiring.ts";
 
 /** What DEL has to know; ADD's own undo and GC build it themselves. */
 export interface Removal {
@@ -15,59 +17,77 @@ export interface Removal {
   readonly pod: PodReference;
 }
 
-/** Attachments of the same pod under other containers; an ADD replaces them. */
-export function supersededBy(
-  store: AttachmentStore,
-  request: Pick<CniRequest, "containerId" | "ifName"> & { pod: PodReference },
-): readonly Attachment[] {
-  const hostInterface = hostInterfaceName(request.pod);
-  return store
-    .list()
-    .filter((other) => other.hostInterface === hostInterface && other.containerId !== request.containerId);
+/** From here on the attachment attracts no traffic, and nobody is told that its policy is in force. */
+export function hide(
+  { endpoints, statusFiles }: Pick<CniComponents, "endpoints" | "statusFiles">,
+  attachment: Attachment,
+): void {
+  endpoints.remove(attachment);
+  removeEndpointStatus(attachment, statusFiles);
 }
 
 /**
  * DEL: first nothing is attracted any more, then the interface goes, then the addresses. Everything that is not there is
- * success. A container that a newer one of the same pod has replaced gives back its own container's part only.
+ * success. A container that a newer one of the same pod has replaced, or that was never wired, gives back its own
+ * container's part only: endpoint, status and annotations are of the sandbox that was wired last.
  */
 export async function remove(
   components: CniComponents,
   removal: Removal,
   signal: AbortSignal,
 ): Promise<void> {
-  const { attachments, endpoints, identity, addresses, wiring } = components;
+  const { attachments, identity, addresses } = components;
   const attachment = attachments.get(removal);
-  const replaced = isReplaced(attachments, removal, attachment);
-  if (attachment && !replaced) {
-    endpoints.remove(attachment);
-    removeEndpointStatus(attachment, components.statusFiles);
-  }
-  await wiring.detach({
-    netns: removal.netns || (attachment?.netns ?? ""),
-    containerInterface: removal.ifName,
-    ...(replaced ? {} : { hostInterface: hostInterfaceName(removal.pod) }),
-  });
-  if (attachment && !replaced) await moveOut(components, attachment);
+  const shown =
+    attachment?.linkIndex !== undefined && !isReplaced(attachments, attachment) ? attachment : undefined;
+  if (shown) hide(components, shown);
+  await unwire(components, removal, attachment);
+  if (attachment) await moveOut(components, attachment);
   const departing = await identity.departing(removal.pod, attachment, signal);
-  try {
-    await addresses.release({
-      network: removal.network,
-      containerId: removal.containerId,
-      node: components.nodeName,
-      pod: { ...removal.pod, uid: departing.uid ?? attachment?.pod.uid ?? removal.pod.uid },
-      vm: replaced ? undefined : departing.vm,
-      signal,
-    });
-  } catch (error) {
-    throw asAddressError(error);
-  }
-  if (attachment && !replaced) await components.annotator.detached(attachment, signal);
+  // Addresses are the container's, not the interface's: who was refused a second interface gives back nothing.
+  const isHolder = ({ containerId, network }: Attachment) =>
+    containerId === removal.containerId && network === removal.network;
+  if (attachment || !attachments.list().some(isHolder))
+    try {
+      await addresses.release({
+        network: removal.network,
+        containerId: removal.containerId,
+        node: components.nodeName,
+        pod: { ...removal.pod, uid: departing.uid ?? attachment?.pod.uid ?? removal.pod.uid },
+        vm: departing.vm,
+        signal,
+      });
+    } catch (error) {
+      throw asAddressError(error);
+    }
+  if (shown) await components.annotator.detached(shown, signal);
   attachments.delete(removal);
 }
 
-/** Whether a later ADD for the same pod owns the host-side interface now. */
-function isReplaced(store: AttachmentStore, removal: Removal, own: Attachment | undefined): boolean {
-  return supersededBy(store, removal).some((other) => !own || other.generation > own.generation);
+/**
+ * Removes the pair by its end on the node. The path of the namespace proves nothing by itself: by now another pod may
+ * have it. So it is the recorded index that says which link is meant. Without an index (ADD ended before it could write
+ * it, or the record is lost) it is the link with one of the pod's names that leads into the namespace, unless an
+ * attachment is recorded that has it.
+ */
+async function unwire(
+  { attachments, wiring }: CniComponents,
+  removal: Removal,
+  attachment: Attachment | undefined,
+): Promise<void> {
+  const others = attachments.list().filter((other) => other !== attachment);
+  const isOthers = ({ hostInterface, linkIndex }: Pick<HostEnd, "hostInterface" | "linkIndex">) =>
+    others.some((other) => other.hostInterface === hostInterface && other.linkIndex === linkIndex);
+  if (attachment?.linkIndex !== undefined) {
+    const { hostInterface, linkIndex } = attachment;
+    // After a reboot the indexes begin anew: a later sandbox of the pod may have the same.
+    if (!isOthers({ hostInterface, linkIndex })) await wiring.detach({ hostInterface, linkIndex });
+    return;
+  }
+  const netns = removal.netns || (attachment?.netns ?? "");
+  const hostInterfaces = attachment ? [attachment.hostInterface] : hostInterfaceNames(removal.pod);
+  const present = await wiring.look({ hostInterfaces, netns });
+  for (const end of present) if (end.leadsThere && !isOthers(end)) await wiring.detach(end);
 }
 
 /** Undoes an ADD that failed. Runs to its end even when the call's own time is up. */

@@ -1,9 +1,9 @@
 import type { CniComponents } from "./components.ts";
 import { remove } from "./del.ts";
 import { asCniError, CniError } from "./error.ts";
-import { hostInterfaceName } from "./interface-name.ts";
 import type { PodLock } from "./pod-lock.ts";
 import type { CniRequest } from "./request.ts";
+import { podKey } from "./sandboxes.ts";
 
 /**
  * GC: takes away every attachment of this network that the runtime does not list as valid. Goes on after a failure and
@@ -27,8 +27,12 @@ export async function collect(
   for (const attachment of stale) {
     const { containerId } = attachment;
     try {
-      await lock.hold(hostInterfaceName(attachment.pod), () => remove(components, attachment, signal));
-      components.log.info({ containerId, pod: attachment.pod }, "GC removed an attachment");
+      await lock.hold(podKey(attachment.pod), async () => {
+        // A call that held the lock before may have removed it, or made it anew.
+        if (components.attachments.get(attachment) !== attachment) return;
+        await remove(components, attachment, signal);
+        components.log.info({ containerId, pod: attachment.pod }, "GC removed an attachment");
+      });
     } catch (error) {
       failures.push(`${containerId}: ${asCniError(error).message}`);
     }

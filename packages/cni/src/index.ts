@@ -53,6 +53,7 @@ export {
   type RawRequest,
 } from "./request.ts";
 export { addressesOf, asHostPrefix, type CniResult, formatResult, type WiredInterface } from "./result.ts";
+export { isSamePod, type PodName, podKey } from "./sandboxes.ts";
 export { type CniServer, type CniServerOptions, serveCni } from "./server.ts";
 export {
   createStateFiles,
@@ -64,5 +65,5 @@ export {
 export { createThreadedWiring } from "./threaded-wiring.ts";
 export { type Part, parts, type Timing } from "./timing.ts";
 export { type CniVersion, parseVersion, supportedVersions } from "./version.ts";
-export type { UnwiringRequest, Wired, Wiring, WiringRequest } from "./wiring.ts";
+export type { HostEnd, UnwiringRequest, Wired, Wiring, WiringQuery, WiringRequest } from "./wiring.ts";
 export type { LinuxWiringOptions } from "./wiring-linux.ts";

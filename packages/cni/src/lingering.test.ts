@@ -74,11 +74,16 @@ describe("what is absent", () => {
     step: "ready",
   } as const;
   const vm = { name: "vm1", vmUid: "u", vmiUid: "v" };
+  const another = {
+    containerId: "b",
+    hostInterface: "cali-b",
+    pod: { namespace: "default", name: "b", uid: "2" },
+  };
 
   it("an ordinary pod's addresses are nobody's when it leaves; a VM's live on, among the other pods of the node", () => {
     const store = createFakeAttachments();
     store.put(attachment);
-    store.put({ ...attachment, containerId: "b", hostInterface: "cali-b", addresses: ["10.244.0.6"] });
+    store.put({ ...attachment, ...another, addresses: ["10.244.0.6"] });
     expect(absenceOf(store, attachment)).toEqual({ addresses: attachment.addresses });
     expect(absenceOf(store, { ...attachment, vm })).toEqual({
       addresses: attachment.addresses,
@@ -89,7 +94,7 @@ describe("what is absent", () => {
   it("addresses of a VM that has come back are not absent when its earlier pod is removed late", () => {
     const store = createFakeAttachments();
     store.put({ ...attachment, vm });
-    store.put({ ...attachment, vm, containerId: "b", hostInterface: "cali-b" });
+    store.put({ ...attachment, ...another, vm });
     expect(absenceOf(store, { ...attachment, vm }).addresses).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import type { ConntrackEntry } from "@fairlead/netlink";
 import type { Attachment, AttachmentStore } from "./attachment.ts";
 import type { CniComponents } from "./components.ts";
+import { isReplaced, isSamePod } from "./sandboxes.ts";
 
 /** Addresses whose pod is not on the node: it leaves, or its guest has not arrived yet. */
 export interface Absence {
@@ -15,12 +16,16 @@ export interface Absence {
 
 /**
  * What the node has to forget when the pod leaves, or before its guest arrives. An address that another pod of the node
- * has by now (the VM came back) is not absent.
+ * has by now (the VM came back), or a later sandbox of the same pod, is not absent.
  */
 export function absenceOf(store: AttachmentStore, attachment: Attachment): Absence {
   const peers = store
     .list()
-    .filter((other) => other.hostInterface !== attachment.hostInterface)
+    .filter((other) =>
+      isSamePod(other.pod, attachment.pod)
+        ? other.generation > attachment.generation
+        : !isReplaced(store, other),
+    )
     .flatMap((other) => other.addresses);
   const addresses = attachment.addresses.filter((address) => !peers.includes(address));
   return { addresses, ...(attachment.vm && { peers }) };

@@ -3,6 +3,7 @@ export interface PodLock {
   hold<T>(key: string, work: () => Promise<T>): Promise<T>;
 }
 
+/** Makes a lock that nobody holds. Its keys are of `podKey`. */
 export function createPodLock(): PodLock {
   const tails = new Map<string, Promise<unknown>>();
   return {

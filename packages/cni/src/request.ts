@@ -35,9 +35,15 @@ export interface CniRequest {
   readonly startedAt: bigint;
 }
 
-const containerIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
-/** RFC 1123 subdomain: what a namespace or pod may be called. */
+/**
+ * The specification allows dots, too. No runtime uses them, and we join the ID to a network's name (in handles) and to an
+ * interface's (in file names), where both may have dots: without dots of its own an ID ends where it seems to end.
+ */
+const containerIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_-]*$/;
+/** RFC 1123 subdomain: what a pod may be called. */
 const objectName = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+/** RFC 1123 label: what a namespace may be called. Without dots, `namespace.pod` is of one pod only. */
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function invalid(variable: string, why: string): never {
   throw new CniError(
@@ -62,9 +68,10 @@ function parsePod(text: string): PodReference {
   const namespace = args.get("K8S_POD_NAMESPACE");
   const name = args.get("K8S_POD_NAME");
   if (!namespace || !name) invalid("CNI_ARGS", "names no pod (K8S_POD_NAMESPACE, K8S_POD_NAME)");
-  for (const value of [namespace, name])
-    if (value.length > 253 || !objectName.test(value))
-      invalid("CNI_ARGS", `has ${JSON.stringify(value)}, which is no name of a pod or namespace`);
+  if (!namespaceName.test(namespace))
+    invalid("CNI_ARGS", `has ${JSON.stringify(namespace)}, which is no name of a namespace`);
+  if (name.length > 253 || !objectName.test(name))
+    invalid("CNI_ARGS", `has ${JSON.stringify(name)}, which is no name of a pod`);
   const uid = args.get("K8S_POD_UID");
   return uid ? { namespace, name, uid } : { namespace, name };
 }

@@ -48,9 +48,13 @@ it("wires, inspects and unwires the right namespaces, several calls at once", as
       .sort(),
   ).toEqual(wired.map(({ linkIndex }) => linkIndex).sort());
   expect(await Promise.all(requests.map(wiring.inspect))).toEqual([[], []]);
+  const [{ hostInterface, netns }] = requests as [WiringRequest];
+  expect(await wiring.look({ hostInterfaces: [hostInterface], netns })).toEqual([
+    { hostInterface, linkIndex: wired[0]!.linkIndex, leadsThere: true },
+  ]);
   await Promise.all(requests.map(wiring.detach));
   expect(links()).toEqual([]);
-  expect(await wiring.detach({ netns: "", containerInterface: "eth0" })).toBeUndefined();
+  expect(await wiring.detach({ hostInterface })).toBeUndefined();
 });
 
 it("the main loop goes on while an interface is removed", async () => {

@@ -1,6 +1,6 @@
 import { Thread } from "@fairlead/netlink/thread";
 import { CniError } from "./error.ts";
-import type { Wired, Wiring } from "./wiring.ts";
+import type { HostEnd, Wired, Wiring } from "./wiring.ts";
 import type { LinuxWiringOptions } from "./wiring-linux.ts";
 import type {
   WiringAnswer,
@@ -63,6 +63,7 @@ export function createThreadedWiring({ node }: LinuxWiringOptions = {}): Wiring 
   return {
     attach: async (request) => (await call({ method: "attach", request })) as Wired,
     inspect: async (request) => (await call({ method: "inspect", request })) as readonly string[],
+    look: async (request) => (await call({ method: "look", request })) as readonly HostEnd[],
     detach: async (request) => void (await call({ method: "detach", request })),
     forget: async (request) => void (await call({ method: "forget", request })),
     async [Symbol.asyncDispose]() {

@@ -133,18 +133,68 @@ describe("wiring a pod", () => {
 
   it("is undone without a trace, and undoing nothing is success", () => {
     wiring.attach(request);
-    const unwiring = { netns: request.netns, containerInterface: "eth0", hostInterface };
-    wiring.detach(unwiring);
+    wiring.detach({ hostInterface });
     expect([linksOf(node), linksOf(pod)]).toEqual([[], []]);
-    wiring.detach(unwiring);
-    wiring.detach({ ...unwiring, netns: join(directory, "never") });
-    wiring.detach({ ...unwiring, netns: "" });
+    wiring.detach({ hostInterface });
+    const { linkIndex } = wiring.attach(request);
+    wiring.detach({ hostInterface, linkIndex });
+    expect([linksOf(node), linksOf(pod)]).toEqual([[], []]);
+    wiring.detach({ hostInterface, linkIndex });
   });
 
-  it("is undone from the pod's side when the host-side name belongs to a newer container", () => {
-    wiring.attach(request);
-    wiring.detach({ netns: request.netns, containerInterface: "eth0" });
-    expect(linksOf(node)).toEqual([]);
+  describe("beside another pod", () => {
+    const others = "cali0000000000b";
+    let other: NetworkNamespace;
+
+    beforeEach(() => {
+      other = NetworkNamespace.createAt(join(directory, "other"));
+    });
+    afterEach(() => {
+      other.close();
+      NetworkNamespace.remove(join(directory, "other"));
+    });
+    const netns = () => join(directory, "other");
+
+    it("leaves a link of its name that is not its own, and what it has", () => {
+      const { linkIndex } = wiring.attach({ ...request, netns: netns() });
+      expect(() => wiring.attach(request)).toThrow(`interface ${hostInterface} is on the node already`);
+      wiring.detach({ hostInterface, linkIndex: linkIndex + 1 });
+      expect([linksOf(node), linksOf(other), linksOf(pod)]).toEqual([[hostInterface], ["eth0"], []]);
+      expect(wiring.inspect({ ...request, netns: netns() })).toEqual([]);
+    });
+
+    it("takes the name over from an earlier sandbox of its own", () => {
+      const { linkIndex } = wiring.attach({ ...request, netns: netns() });
+      wiring.attach({ ...request, replaces: [linkIndex] });
+      expect([linksOf(node), linksOf(other), linksOf(pod)]).toEqual([[hostInterface], [], ["eth0"]]);
+    });
+
+    it("leaves an interface that its namespace has already, whoever made it", () => {
+      wiring.attach({ ...request, netns: netns(), hostInterface: others });
+      expect(() => wiring.attach({ ...request, netns: netns() })).toThrow("has an interface eth0");
+      expect([linksOf(node), linksOf(other)]).toEqual([[others], ["eth0"]]);
+    });
+
+    it("says of each link that exists whether it leads into a namespace, and enters none", () => {
+      const { linkIndex } = wiring.attach({ ...request, netns: netns(), hostInterface: others });
+      const own = wiring.attach(request).linkIndex;
+      const hostInterfaces = [hostInterface, others, "cali0000000000c"];
+      const look = (path: string) =>
+        wiring.look({ hostInterfaces, netns: path }).map((end) => [end.linkIndex, end.leadsThere]);
+      expect(look(request.netns)).toEqual([
+        [own, true],
+        [linkIndex, false],
+      ]);
+      expect(look(netns())).toEqual([
+        [own, false],
+        [linkIndex, true],
+      ]);
+      for (const nowhere of ["", join(directory, "never"), directory])
+        expect(look(nowhere)).toEqual([
+          [own, false],
+          [linkIndex, false],
+        ]);
+    });
   });
 
   it("says what is not as it was made", () => {

@@ -11,7 +11,7 @@ import { CniError } from "./error.ts";
 import { gateway4, gateway6, hostMac } from "./interface-name.ts";
 import { type Absence, lingers } from "./lingering.ts";
 import { asHostPrefix } from "./result.ts";
-import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
+import type { HostEnd, UnwiringRequest, Wired, WiringQuery, WiringRequest } from "./wiring.ts";
 
 type Setting = readonly [key: readonly string[], value: string];
 
@@ -76,6 +76,7 @@ export interface LinuxWiringOptions {
 /** `Wiring` without the waiting: each call holds its thread until the kernel is done. Throws what `Wiring` rejects with. */
 export interface LinuxWiring extends Disposable {
   attach(request: WiringRequest): Wired;
+  look(query: WiringQuery): readonly HostEnd[];
   detach(request: UnwiringRequest): void;
   forget(request: Absence): void;
   inspect(request: WiringRequest): readonly string[];
@@ -90,8 +91,7 @@ export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring
     const { hostInterface, containerInterface, addresses, mac, mtu } = request;
     using netns = NetworkNamespace.open(request.netns);
     using pod = RouteSocket.open({ netns });
-    remove(host, hostInterface);
-    remove(pod, containerInterface);
+    makeRoom(request, netns, pod);
     const queues = request.queues > 1 ? { txQueues: request.queues, rxQueues: request.queues } : {};
     const size = { ...queues, ...(mtu && { mtu }) };
     const hostLink = host.links.add({
@@ -118,19 +118,39 @@ export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring
     return { linkIndex: hostLink.index, mac: podLink.address ?? mac ?? "", mtu: podLink.mtu };
   }
 
-  function detach(request: UnwiringRequest): void {
-    if (request.hostInterface) remove(host, request.hostInterface);
-    if (request.netns === "") return;
-    let netns: NetworkNamespace;
-    try {
-      netns = NetworkNamespace.open(request.netns);
-    } catch (error) {
-      if (isNetlink(error, "NotFound", "Invalid")) return;
-      throw error;
-    }
-    using _ = netns;
-    using pod = RouteSocket.open({ netns });
-    remove(pod, request.containerInterface);
+  /** Removes what an earlier attempt left, and refuses what is somebody else's. */
+  function makeRoom(request: WiringRequest, netns: NetworkNamespace, pod: RouteSocket): void {
+    const { hostInterface, containerInterface, replaces = [] } = request;
+    const present = host.links.get(hostInterface);
+    if (present && !replaces.includes(present.index) && !host.links.leadsInto(present.index, netns))
+      throw new CniError(
+        "WiringFailed",
+        `interface ${hostInterface} is on the node already and is not this pod's`,
+        "see whose it is: ip -d link show",
+      );
+    if (present) remove(host, present.index);
+    if (pod.links.get(containerInterface))
+      throw new CniError(
+        "WiringFailed",
+        `namespace ${request.netns} has an interface ${containerInterface} that is not of this network`,
+        "the runtime tries again with a new sandbox",
+      );
+  }
+
+  function look({ hostInterfaces, netns: path }: WiringQuery): readonly HostEnd[] {
+    const present = hostInterfaces.map((name) => host.links.get(name)).filter((link) => link !== undefined);
+    if (present.length === 0) return [];
+    using netns = openIfPresent(path);
+    return present.map(({ name, index }) => ({
+      hostInterface: name,
+      linkIndex: index,
+      leadsThere: netns !== undefined && host.links.leadsInto(index, netns),
+    }));
+  }
+
+  function detach({ hostInterface, linkIndex }: UnwiringRequest): void {
+    const present = host.links.get(hostInterface);
+    if (present && (linkIndex === undefined || present.index === linkIndex)) remove(host, present.index);
   }
 
   function forget({ addresses, peers }: Absence): void {
@@ -182,8 +202,8 @@ export function createLinuxWiring(options: LinuxWiringOptions = {}): LinuxWiring
 
   return {
     attach: (request) => wire(`wire ${request.hostInterface}`, () => attach(request)),
-    detach: (request) =>
-      wire(`unwire ${request.hostInterface ?? request.containerInterface}`, () => detach(request)),
+    look: (query) => wire(`look for ${query.hostInterfaces.join(", ")}`, () => look(query)),
+    detach: (request) => wire(`unwire ${request.hostInterface}`, () => detach(request)),
     forget: (request) => wire(`forget connections of ${request.addresses.join(", ")}`, () => forget(request)),
     inspect: (request) => wire(`inspect ${request.hostInterface}`, () => inspect(request)),
     [Symbol.dispose]: () => host.close(),
@@ -201,9 +221,21 @@ function podRoutes(addresses: readonly string[], linkIndex: number) {
   );
 }
 
-function remove(socket: RouteSocket, link: string): void {
+/** Undefined when there is no namespace at the path. */
+function openIfPresent(path: string): NetworkNamespace | undefined {
+  if (path === "") return undefined;
   try {
-    if (socket.links.get(link)) socket.links.delete(link);
+    return NetworkNamespace.open(path);
+  } catch (error) {
+    if (isNetlink(error, "NotFound", "Invalid")) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a link by its index, which no other link ever gets while the namespace lives. */
+function remove(socket: RouteSocket, index: number): void {
+  try {
+    socket.links.delete(index);
   } catch (error) {
     // Its other end was deleted in between.
     if (!isNetlink(error, "NoDevice")) throw error;

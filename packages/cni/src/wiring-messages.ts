@@ -1,16 +1,17 @@
 import type { CniErrorCode } from "./error.ts";
 import type { Absence } from "./lingering.ts";
-import type { UnwiringRequest, Wired, WiringRequest } from "./wiring.ts";
+import type { HostEnd, UnwiringRequest, Wired, WiringQuery, WiringRequest } from "./wiring.ts";
 
 /** One call of `Wiring`, for the thread. */
 export type WiringCall =
   | { readonly method: "attach" | "inspect"; readonly request: WiringRequest }
+  | { readonly method: "look"; readonly request: WiringQuery }
   | { readonly method: "detach"; readonly request: UnwiringRequest }
   | { readonly method: "forget"; readonly request: Absence };
 
 export type WiringOrder = WiringCall & { readonly id: number };
 
-export type WiringResult = Wired | readonly string[] | undefined;
+export type WiringResult = Wired | readonly HostEnd[] | readonly string[] | undefined;
 
 /** What came of it. Errors cross between threads by their parts. */
 export type WiringAnswer = { readonly id: number } & (

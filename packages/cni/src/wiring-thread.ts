@@ -20,6 +20,8 @@ function run({ method, request }: WiringCall): WiringResult {
       return wiring.attach(request);
     case "inspect":
       return wiring.inspect(request);
+    case "look":
+      return wiring.look(request);
     case "detach":
       wiring.detach(request);
       return undefined;

@@ -10,6 +10,7 @@ import {
   createCni,
   type Log,
   openStatusFiles,
+  podKey,
   type StateFiles,
   type Wiring,
 } from "@fairlead/cni";
@@ -208,10 +209,10 @@ export function createAgent(components: AgentComponents): Agent {
   function remembered(): readonly Attachment[] {
     const newest = new Map<string, Attachment>();
     for (const attachment of attachments.list()) {
-      const other = newest.get(attachment.hostInterface);
+      const other = newest.get(podKey(attachment.pod));
       const isWired = attachment.step === "wired" || attachment.step === "ready";
       if (isWired && (!other || other.generation < attachment.generation))
-        newest.set(attachment.hostInterface, attachment);
+        newest.set(podKey(attachment.pod), attachment);
     }
     return [...newest.values()];
   }
