@@ -9,6 +9,7 @@ import { asAddressError, CniError } from "./error.ts";
 import { giveBack, giveBackGone } from "./give-back.ts";
 import { vmMac } from "./interface-name.ts";
 import { settleIn } from "./lingering.ts";
+import { chooseMtu, readNodeMtu } from "./mtu.ts";
 import type { CniRequest } from "./request.ts";
 import type { WiredInterface } from "./result.ts";
 import { otherSandboxes } from "./sandboxes.ts";
@@ -38,13 +39,17 @@ export async function add(
   const watch = startStopwatch(request.startedAt);
   const workload = await watch.time("identity", () => components.identity.arriving(request.pod, signal));
   const wishes = readWishes(workload.podAnnotations, workload.namespaceAnnotations, request.config);
+  const nodeMtu = readNodeMtu(components, request);
   const previous = attachments.get(request);
   await giveBackGone(components, otherSandboxes(attachments, request), signal);
   const earlier = otherSandboxes(attachments, request);
   let attachment = await claim(components, { request, workload, previous, earlier });
   let isBegun = previous === undefined;
   try {
-    const assignment = await watch.time("ipam", () => assign(components, request, workload, wishes, signal));
+    const assignment = await watch.time("ipam", () =>
+      assign(components, request, workload, wishes, signal, nodeMtu),
+    );
+    const mtu = chooseMtu(components, request, workload, { nodeMtu, vmMtu: assignment.mtu });
     attachment = {
       ...attachment,
       addresses: assignment.addresses.map(({ address }) => address),
@@ -62,12 +67,11 @@ export async function add(
         wishes.hwAddr ??
         assignment.mac ??
         (workload.vm && vmMac({ ...workload.pod, name: workload.vm.name }));
-      const mtu = chooseMtu(components, request);
       return components.wiring.attach({
         ...wiringOf(request, attachment),
         replaces: [...earlier, previous].flatMap((old) => old?.linkIndex ?? []),
         ...(mac && { mac }),
-        ...(mtu && { mtu }),
+        mtu,
       });
     });
     attachment = { ...attachment, linkIndex: wired.linkIndex, mac: wired.mac, step: "wired" };
@@ -111,6 +115,7 @@ export async function assign(
   workload: Workload,
   wishes: AddressWishes,
   signal: AbortSignal,
+  mtu?: number,
 ): Promise<WorkloadAssignment> {
   const families: WorkloadRequest["families"] = [
     ...(wishes.ipv4 ? [4 as const] : []),
@@ -133,6 +138,7 @@ export async function assign(
       ...(Object.keys(pools).length > 0 && { pools }),
       ...(wishes.ipAddrs.length > 0 && { addresses: wishes.ipAddrs }),
       ...(wishes.hwAddr && { mac: wishes.hwAddr }),
+      mtu,
       signal,
     });
   } catch (error) {
@@ -153,17 +159,6 @@ export function wiringOf(
     queues: request.config.num_queues,
     allowIpForwarding: request.config.container_settings.allow_ip_forwarding,
   };
-}
-
-function chooseMtu(components: CniComponents, { config }: CniRequest): number | undefined {
-  const mtu = config.mtu || components.readMtu();
-  if (mtu === undefined && config.require_mtu_file)
-    throw new CniError(
-      "TryAgainLater",
-      "the mtu file is not there yet",
-      "the agent writes it when it has seen the node's interfaces",
-    );
-  return mtu;
 }
 
 async function waitForPolicy(

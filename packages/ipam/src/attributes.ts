@@ -31,6 +31,7 @@ export const handleAnnotation = {
   vmUid: "ipam.fairlead.dev/vm-uid",
   vmiUid: "ipam.fairlead.dev/vmi-uid",
   mac: "ipam.fairlead.dev/mac",
+  mtu: "ipam.fairlead.dev/mtu",
 } as const;
 
 /** Type attribute of the tunnel addresses. */

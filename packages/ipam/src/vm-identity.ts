@@ -77,17 +77,24 @@ export function checkHandleIsOf(
 }
 
 /**
- * What is kept with the VM's handle. A MAC once given stays until another one is given. The VMI's UID is that of one run, so
- * it is kept only where no VirtualMachine tells who the VM is.
+ * What is kept with the VM's handle. A MAC once given stays until another one is given, an MTU until the VM starts anew. The
+ * VMI's UID is that of one run, so it is kept only where no VirtualMachine tells who the VM is.
  */
-export function identityAnnotations({ vm, pod, mac }: WorkloadRequest): Record<string, string> {
+export function identityAnnotations({ vm, pod, mac, mtu }: WorkloadRequest): Record<string, string> {
   if (!vm) return {};
   return {
     [handleAnnotation.namespace]: pod.namespace,
     [handleAnnotation.vmName]: vm.name,
     ...(vm.vmUid ? { [handleAnnotation.vmUid]: vm.vmUid } : { [handleAnnotation.vmiUid]: vm.vmiUid }),
     ...(mac ? { [handleAnnotation.mac]: mac } : {}),
+    ...(mtu ? { [handleAnnotation.mtu]: String(mtu) } : {}),
   };
+}
+
+/** The MTU kept with the VM's handle, bytes; undefined when there is none that an interface could have. */
+export function rememberedMtu({ object }: Pick<VmState, "object">): number | undefined {
+  const text = object?.metadata.annotations?.[handleAnnotation.mtu] ?? "";
+  return /^[1-9]\d{1,4}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
 }
 
 /** The annotations of a handle with these in their place; undefined when they are there already. */

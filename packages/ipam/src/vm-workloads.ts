@@ -6,7 +6,7 @@ import type { Claimant } from "./ownership.ts";
 import type { Family } from "./resources.ts";
 import { admitVm } from "./vm-admission.ts";
 import { addFamilies } from "./vm-families.ts";
-import { checkVmRequest, identityAnnotations, withIdentity } from "./vm-identity.ts";
+import { checkVmRequest, identityAnnotations, rememberedMtu, withIdentity } from "./vm-identity.ts";
 import { claimOwnership, guestFactOf, recordOfGuest } from "./vm-ownership.ts";
 import { readVm, type VmState } from "./vm-state.ts";
 import { familiesOf, ownerRecord, type VmRequest } from "./workload-request.ts";
@@ -75,6 +75,7 @@ export async function assignVm(
     if (!added) continue;
     const held: readonly Allocated[] = [...state.held, ...added];
     const mac = await rememberIdentity(engine, request, handle, owner, state, added.length > 0);
+    const mtu = owner === "alternate" ? rememberedMtu(state) : undefined;
     return {
       addresses: held
         .filter(({ block }) => families.includes(block.family))
@@ -87,6 +88,7 @@ export async function assignVm(
       owner,
       reused: state.held.length > 0,
       ...(mac ? { mac } : {}),
+      ...(mtu ? { mtu } : {}),
     };
   }
   throw new IpamError("TooManyConflicts", `the addresses of ${handle} kept changing`);
@@ -101,7 +103,7 @@ async function readGuest(engine: Engine, { pod, vm }: VmRequest): Promise<Claima
   return vmi?.uid === vm.vmiUid ? guestFactOf(vmi, pod) : undefined;
 }
 
-/** Keeps with the handle what must outlive its owners: who the VM is, and its static MAC. */
+/** Keeps with the handle what must outlive its owners: who the VM is, its static MAC, and the MTU it runs with. */
 async function rememberIdentity(
   engine: Engine,
   request: VmRequest,

@@ -53,6 +53,8 @@ export interface WorkloadRequest {
   readonly addresses?: readonly string[] | undefined;
   /** Static MAC. Remembered with a VM's addresses. */
   readonly mac?: string | undefined;
+  /** MTU of the pod's interface, bytes. That of a VM's active pod is remembered: it is what the guest keeps when it migrates. */
+  readonly mtu?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -74,6 +76,8 @@ export interface WorkloadAssignment {
   readonly reused: boolean;
   /** The VM's static MAC, from this request or remembered from an earlier one. */
   readonly mac?: string;
+  /** For a migration target: the MTU the VM runs with, bytes. Absent when it was not remembered. */
+  readonly mtu?: number;
 }
 
 /** What CNI DEL gives back. */
