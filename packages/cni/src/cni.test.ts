@@ -144,7 +144,7 @@ describe("ADD", () => {
     const { run, components } = setUp();
     components.wiring.failNext = new CniError("WiringFailed", "no veth", "load the module");
     const { exitCode, body } = await run("ADD");
-    expect([exitCode, body.code, body.msg]).toEqual([1, 103, "no veth"]);
+    expect([exitCode, body.code, body.msg]).toEqual([1, 103, "WiringFailed (103): no veth"]);
     expect(components.attachments.list()).toEqual([]);
     expect(components.addresses.held.size).toBe(0);
   });
@@ -291,7 +291,7 @@ describe("GC and STATUS", () => {
       return release(request);
     };
     const { body } = await run("GC", { config: { cniVersion: "1.1.0" } });
-    expect(body.msg).toBe("1 of 2 stale attachments remain: c1: no");
+    expect(body.msg).toBe("TryAgainLater (11): 1 of 2 stale attachments remain: c1: no");
     expect(components.attachments.list()).toHaveLength(1);
   });
 
@@ -309,7 +309,7 @@ describe("GC and STATUS", () => {
       readiness: () => ({ ready: false, code: "NotAvailableLimited", reason: "no free address" }),
     });
     const { body } = await run("STATUS", { config: { cniVersion: "1.1.0" } });
-    expect([body.code, body.msg]).toEqual([51, "no free address"]);
+    expect([body.code, body.msg]).toEqual([51, "NotAvailableLimited (51): no free address"]);
   });
 
   it("refuses GC for a configuration older than GC", async () => {

@@ -18,6 +18,7 @@ export const cniErrorNumbers = {
   AddressRefused: 102,
   WiringFailed: 103,
   CheckFailed: 104,
+  MtuTooSmall: 105,
   Internal: 999,
 } as const;
 
@@ -36,14 +37,25 @@ export class CniError extends Error {
     this.remedy = remedy;
   }
 
-  /** The error object of the specification, as printed on stdout. */
+  /** What happened, without the remedy that the message of a wrapped error may end with. */
+  get summary(): string {
+    if (this.remedy === "" || !this.message.endsWith(this.remedy)) return this.message;
+    return this.message.slice(0, -this.remedy.length).replace(/[\s.;:]+$/, "");
+  }
+
+  /**
+   * The error object of the specification, as printed on stdout. A runtime shows it as libcni's `types.Error` prints
+   * itself: `msg; details`, without the number. So `msg` begins with code and number, and each fact stands once.
+   */
   toResult(cniVersion: string): CniErrorResult {
-    const cause = this.cause instanceof Error ? ` (${this.cause.message})` : "";
+    const number = cniErrorNumbers[this.code];
+    const { cause, summary } = this;
+    const isNews = cause instanceof Error && !this.message.includes(cause.message);
     return {
       cniVersion,
-      code: cniErrorNumbers[this.code],
-      msg: this.message,
-      details: `${this.remedy}${cause}`,
+      code: number,
+      msg: `${this.code} (${number}): ${summary}`,
+      details: `${this.remedy}${isNews ? ` (${cause.message})` : ""}`,
     };
   }
 }

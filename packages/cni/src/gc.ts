@@ -34,7 +34,7 @@ export async function collect(
         components.log.info({ containerId, pod: attachment.pod }, "GC removed an attachment");
       });
     } catch (error) {
-      failures.push(`${containerId}: ${asCniError(error).message}`);
+      failures.push(`${containerId}: ${asCniError(error).summary}`);
     }
   }
   if (failures.length === 0) return;
