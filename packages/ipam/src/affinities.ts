@@ -65,10 +65,9 @@ export class Affinities {
       await this.#store.remove("BlockAffinity", affinity).catch(ignoreConflict);
       return undefined;
     }
-    if (state === "pendingDeletion") {
-      await this.release(node, cidr, { mustBeEmpty: false });
-      return undefined;
-    }
+    // Who began to give it away may have wanted it empty only, and it may be in use by now.
+    if (state === "pendingDeletion")
+      return (await this.release(node, cidr, { mustBeEmpty: true })) ? undefined : block;
     if (state === "pending" || !isLabelled(affinity)) await this.#confirm(node, cidr, affinity);
     return block;
   }
@@ -108,6 +107,8 @@ export class Affinities {
     const previous = before.block.spec.affinity ?? null;
     if (previous !== mine) {
       if (!this.isFree(before.block)) return undefined;
+      const loser = nodeOfAffinity(previous);
+      const left = loser && (await this.#store.get("BlockAffinity", affinityName(loser, cidr)));
       const taken = await this.#blocks.update(cidr, (draft) => {
         if (draft.affinity === mine) return true;
         if (draft.affinity !== null && (draft.affinity !== previous || !draft.isEmpty)) return false;
@@ -115,8 +116,8 @@ export class Affinities {
         return true;
       });
       if (taken !== true) return undefined;
-      const loser = nodeOfAffinity(previous);
-      if (loser) await this.#forgetAffinity(loser, cidr);
+      // Just what was there before: its node may have claimed the block anew since.
+      if (left) await this.#store.remove("BlockAffinity", left).catch(ignoreConflict);
     }
     return (await this.#blocks.read(cidr))?.block;
   }
@@ -127,11 +128,6 @@ export class Affinities {
     if (nodeOfAffinity(spec.affinity) === undefined) return false;
     const claimed = Date.parse(spec.affinityClaimTime ?? "");
     return isEmptyBlock(spec) && !(this.#now().getTime() - claimed < takeoverAgeMs);
-  }
-
-  async #forgetAffinity(node: string, cidr: string) {
-    const affinity = await this.#store.get("BlockAffinity", affinityName(node, cidr));
-    if (affinity) await this.#store.remove("BlockAffinity", affinity).catch(ignoreConflict);
   }
 
   async #confirm(node: string, cidr: string, pending?: BlockAffinity) {
@@ -185,7 +181,9 @@ export class Affinities {
       return true;
     });
     if (done === false) {
-      await this.#confirm(node, cidr, leaving);
+      // Whoever wrote the affinity meanwhile knows better.
+      const spec = { ...leaving.spec, state: "confirmed" } as const;
+      await this.#store.replace("BlockAffinity", { ...leaving, spec }).catch(ignoreConflict);
       return false;
     }
     if (done === blockGone || done) this.#blocks.forget(cidr);

@@ -1,8 +1,9 @@
 import type { Labels } from "@fairlead/api";
-import { type Allocated, assignOrdinal } from "./allocator.ts";
-import { blockGone } from "./block-table.ts";
+import { parseAddress } from "./address.ts";
+import type { Allocated, Want } from "./allocator.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
+import { giveBack } from "./give-back.ts";
 import { addressesOf } from "./lookup.ts";
 import { selectPools } from "./pool.ts";
 import type { Attributes, Family, PoolUse } from "./resources.ts";
@@ -56,33 +57,38 @@ export async function allocate(engine: Engine, request: AllocateRequest): Promis
   const host = engine.host(node);
   host.labels = request.nodeLabels ?? host.labels;
   const present = maxPerHandle === undefined ? [] : await addressesOf(engine, handle);
-  const results = await Promise.all(
-    ([4, 6] as const).map(async (family) => {
-      const count = request.count[family] ?? 0;
-      if (count === 0) return { got: [] };
-      const has = present.filter(({ block }) => block.family === family);
-      if (maxPerHandle !== undefined && has.length > 0 && has.length + count > maxPerHandle)
-        return { got: has };
-      const pools = selectPools(settings.pools, {
-        family,
-        use,
-        node,
-        nodeLabels: request.nodeLabels ?? {},
-        namespaceLabels: request.namespaceLabels ?? {},
-        pools: request.pools?.[family],
-      });
-      const owners = { active: request.attributes ?? null, alternate: null };
-      const index = {
-        covers: "all",
-        add: (cidr: string, n: number) => engine.handles.add(handle, cidr, n),
-      } as const;
-      return engine.allocator.allocate(
-        host,
-        { family, count, handle, owners, pools, maxBlocksPerHost, index },
-        settings,
-      );
-    }),
+  const owners = { active: request.attributes ?? null, alternate: null };
+  const index = {
+    covers: "all",
+    add: (cidr: string, n: number) => engine.handles.add(handle, cidr, n),
+  } as const;
+  const wants = ([4, 6] as const).flatMap((family): (Want | { readonly has: Allocated[] })[] => {
+    const count = request.count[family] ?? 0;
+    if (count === 0) return [];
+    const has = present.filter(({ block }) => block.family === family);
+    if (maxPerHandle !== undefined && has.length > 0 && has.length + count > maxPerHandle) return [{ has }];
+    const pools = selectPools(settings.pools, {
+      family,
+      use,
+      node,
+      nodeLabels: request.nodeLabels ?? {},
+      namespaceLabels: request.namespaceLabels ?? {},
+      pools: request.pools?.[family],
+    });
+    return [{ family, count, handle, owners, pools, maxBlocksPerHost, index }];
+  });
+  const outcomes = await Promise.allSettled(
+    wants.map(async (want) =>
+      "has" in want ? { got: want.has } : engine.allocator.allocate(host, want, settings),
+    ),
   );
+  const failure = outcomes.find((outcome) => outcome.status === "rejected");
+  const results = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  if (failure) {
+    const taken = results.flatMap(({ got }) => got).filter((one) => !present.includes(one));
+    await giveBack(engine, taken, index);
+    throw failure.reason;
+  }
   return {
     addresses: results.flatMap(({ got }) => got.map(described)),
     shortages: results.flatMap((result) =>
@@ -109,16 +115,10 @@ export interface AssignRequest {
 export async function assignAddress(engine: Engine, request: AssignRequest): Promise<AllocatedAddress> {
   const { address, handle, maxPerHandle } = request;
   const settings = await engine.settings();
-  const block = await engine.allocator.blockForAddress(
-    engine.host(request.node),
-    address,
-    request.use,
-    settings,
-  );
-  const ordinal = block.ordinalOf(address);
   if (maxPerHandle !== undefined) {
-    const has = (await addressesOf(engine, handle)).filter((held) => held.block.family === block.family);
-    const same = has.find((held) => held.block.cidr === block.cidr && held.ordinal === ordinal);
+    const family = parseAddress(address)?.family;
+    const has = (await addressesOf(engine, handle)).filter((held) => held.block.family === family);
+    const same = has.find((held) => held.ordinal === held.block.ordinalOf(address));
     if (same) return described(same);
     if (has.length >= maxPerHandle)
       throw new IpamError(
@@ -126,18 +126,13 @@ export async function assignAddress(engine: Engine, request: AssignRequest): Pro
         `handle ${handle} already has IP(s) allocated (${has.map((held) => held.address).join(", ")}), cannot assign additional IP ${address}`,
       );
   }
-  await engine.handles.add(handle, block.cidr, 1);
-  try {
-    const taken = await engine.blocks.update(block.cidr, (draft) => {
-      if (draft.at(ordinal) && maxPerHandle === undefined)
-        throw new IpamError("AddressInUse", `${address} is already assigned`);
-      return assignOrdinal(draft, ordinal, handle, { active: request.attributes ?? null, alternate: null });
-    });
-    if (taken === blockGone)
-      throw new IpamError("TooManyConflicts", `the block of ${address} was removed meanwhile`);
-    return described({ ...taken, block });
-  } catch (error) {
-    await engine.handles.add(handle, block.cidr, -1);
-    throw error;
-  }
+  const index = {
+    covers: "all",
+    add: (cidr: string, n: number) => engine.handles.add(handle, cidr, n),
+  } as const;
+  const owners = { active: request.attributes ?? null, alternate: null };
+  const want = { handle, owners, index, mustBeFree: maxPerHandle === undefined };
+  return described(
+    await engine.allocator.takeNamed(engine.host(request.node), address, want, request.use, settings),
+  );
 }

@@ -1,18 +1,14 @@
 import { parseAddress } from "./address.ts";
 import { hostAffinity } from "./affinities.ts";
+import { addressInUse, assignOrdinal } from "./assign-ordinal.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
-import {
-  type Allocation,
-  type BlockDraft,
-  countFree,
-  emptyBlock,
-  type Owners,
-  sameHandle,
-} from "./block-draft.ts";
+import { type Allocation, countFree, emptyBlock, type Owners } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
-import type { BlockTable } from "./block-table.ts";
-import { blockGone } from "./block-table.ts";
+import { type BlockTable, blockGone } from "./block-table.ts";
+import type { IpamLogger } from "./engine.ts";
 import { IpamError } from "./errors.ts";
+import { giveBack } from "./give-back.ts";
+import { type HandleIndex, indexed } from "./handle-index.ts";
 import type { Host } from "./host.ts";
 import { blockName } from "./names.ts";
 import { blockAround, type Pool, poolOf } from "./pool.ts";
@@ -36,9 +32,7 @@ export interface Want {
   /** Addresses the handle may have in a block; it gets those it has instead of more. */
   readonly maxPerHandle?: number | undefined;
   /** The handle's index, told of `count` addresses before a block is written, and corrected after it. */
-  readonly index?:
-    | { readonly covers: "all" | "borrowed"; readonly add: (cidr: string, count: number) => Promise<void> }
-    | undefined;
+  readonly index?: HandleIndex | undefined;
 }
 
 export interface AllocatorOptions {
@@ -47,7 +41,11 @@ export interface AllocatorOptions {
   readonly listBlocks: () => Promise<readonly IPAMBlock[]>;
   readonly now: () => Date;
   readonly random: () => number;
+  readonly logger: IpamLogger;
 }
+
+/** How often the block of a named address is looked for again after it was lost. */
+const namedRounds = 10;
 
 /** How often all blocks are searched for an address to borrow before giving up. */
 const borrowRounds = 20;
@@ -71,12 +69,23 @@ export class Allocator {
   ): Promise<{ readonly got: Allocated[]; readonly shortage?: IpamError }> {
     await host.load();
     const got: Allocated[] = [];
+    try {
+      const shortage = await this.#fill(host, want, settings, got);
+      return shortage ? { got, shortage } : { got };
+    } catch (error) {
+      await giveBack(this.#options, got, want.index);
+      throw error;
+    }
+  }
+
+  /** @returns why there are not more */
+  async #fill(host: Host, want: Want, settings: Settings, got: Allocated[]): Promise<IpamError | undefined> {
     const full = new Set<string>();
     let refreshed = false;
     const start = this.#options.blocks.tick;
     for (;;) {
       await this.#fromOwnBlocks(host, want, settings, got, full);
-      if (got.length >= want.count) return { got };
+      if (got.length >= want.count) return undefined;
       if (!refreshed && [...host.blocks(want.family)].length > 0) {
         // Others may have given addresses back; a look at what we have is cheaper than one more block.
         refreshed = true;
@@ -88,9 +97,8 @@ export class Allocator {
         ? await host.claim(want.family, want.pools, settings, want.maxBlocksPerHost)
         : "none";
       if (claim === "claimed") continue;
-      if (settings.configuration.strictAffinity) return { got, shortage: this.#shortage(host, want, claim) };
-      await this.#borrow(host, want, settings, got);
-      return got.length >= want.count ? { got } : { got, shortage: this.#shortage(host, want, claim) };
+      if (!settings.configuration.strictAffinity) await this.#borrow(host, want, settings, got);
+      return got.length >= want.count ? undefined : this.#shortage(host, want, claim);
     }
   }
 
@@ -141,9 +149,7 @@ export class Allocator {
   ): Promise<Allocated[]> {
     const reserved = settings.reservations.within(geometry);
     const index = want.index?.covers === "all" || affinity === undefined ? want.index : undefined;
-    await index?.add(geometry.cidr, count);
-    let obtained = 0;
-    try {
+    return indexed(index, geometry.cidr, count, this.#options.logger, async () => {
       const taken = await this.#options.blocks.update(geometry.cidr, (draft) => {
         const own = want.maxPerHandle === undefined ? [] : draft.ofHandle(want.handle);
         if (own.length > 0 && own.length >= (want.maxPerHandle ?? 0)) return { allocations: own, fresh: 0 };
@@ -151,26 +157,16 @@ export class Allocator {
         const allocations = draft.allocate(count, want.handle, want.owners, reserved);
         return { allocations, fresh: allocations.length };
       });
-      if (taken === blockGone) return [];
-      obtained = taken.fresh;
-      return taken.allocations.map((allocation) => ({ ...allocation, block: geometry }));
-    } finally {
-      if (index && obtained < count) await index.add(geometry.cidr, obtained - count);
-    }
+      if (taken === blockGone) return { result: [], fresh: 0 };
+      const result = taken.allocations.map((allocation) => ({ ...allocation, block: geometry }));
+      return { result, fresh: taken.fresh };
+    });
   }
 
   /** Takes addresses from any block of the pools that has room. */
   async #borrow(host: Host, want: Want, settings: Settings, got: Allocated[]) {
-    const options = { now: this.#options.now(), cooldownSeconds: settings.configuration.ipCooldownSeconds };
     for (let round = 0; round < borrowRounds && got.length < want.count; round++) {
-      const room: BlockGeometry[] = [];
-      for (const block of await this.#options.listBlocks()) {
-        const geometry = tryDecodeBlock(block);
-        if (!geometry || block.spec.deleted || geometry.family !== want.family) continue;
-        if (!poolOf(want.pools, geometry.network) || countFree(block.spec, options) === 0) continue;
-        const reserved = settings.reservations.within(geometry);
-        if (!reserved || block.spec.unallocated.some((ordinal) => !reserved(ordinal))) room.push(geometry);
-      }
+      const room = await this.#roomAnywhere(want, settings);
       if (room.length === 0) return;
       while (room.length > 0 && got.length < want.count) {
         const [geometry] = room.splice(Math.floor(this.#options.random() * room.length), 1);
@@ -178,6 +174,16 @@ export class Allocator {
         got.push(...(await this.#take(geometry!, want, settings, want.count - got.length, affinity)));
       }
     }
+  }
+
+  async #roomAnywhere(want: Want, settings: Settings): Promise<BlockGeometry[]> {
+    const room: BlockGeometry[] = [];
+    for (const block of await this.#options.listBlocks()) {
+      const geometry = tryDecodeBlock(block);
+      if (geometry && !block.spec.deleted && this.hasRoom(block, geometry, want, settings))
+        room.push(geometry);
+    }
+    return room;
   }
 
   /** Whether what is wanted may come from this block, and there is some left. */
@@ -205,26 +211,26 @@ export class Allocator {
     avoid: ReadonlySet<string>,
   ): Promise<BlockGeometry> {
     await host.load();
-    const hasRoom = (block: IPAMBlock, geometry: BlockGeometry) =>
-      !avoid.has(geometry.cidr) && this.hasRoom(block, geometry, want, settings);
+    const ownRoom = () =>
+      host
+        .blocks(want.family)
+        .find(
+          ({ geometry, block }) => !avoid.has(geometry.cidr) && this.hasRoom(block, geometry, want, settings),
+        )?.geometry;
     let claim = "none";
     const start = this.#options.blocks.tick;
     for (const refresh of [false, true]) {
       if (refresh) await host.refresh(want.family, start);
-      const own = host.blocks(want.family).find(({ geometry, block }) => hasRoom(block, geometry));
-      if (own) return own.geometry;
+      const own = ownRoom();
+      if (own) return own;
     }
     if (settings.configuration.autoAllocateBlocks) {
       claim = await host.claim(want.family, want.pools, settings, want.maxBlocksPerHost);
-      const own = host.blocks(want.family).find(({ geometry, block }) => hasRoom(block, geometry));
-      if (own) return own.geometry;
+      const own = ownRoom();
+      if (own) return own;
     }
     if (!settings.configuration.strictAffinity) {
-      const room: BlockGeometry[] = [];
-      for (const block of await this.#options.listBlocks()) {
-        const geometry = tryDecodeBlock(block);
-        if (geometry && !block.spec.deleted && hasRoom(block, geometry)) room.push(geometry);
-      }
+      const room = (await this.#roomAnywhere(want, settings)).filter(({ cidr }) => !avoid.has(cidr));
       const choice = room[Math.floor(this.#options.random() * room.length)];
       if (choice) return choice;
     }
@@ -281,6 +287,42 @@ export class Allocator {
     return geometry;
   }
 
+  /**
+   * Takes one named address. What the handle already has there counts as taken, unless the address `mustBeFree`. A remembered block
+   * that is gone or another node's by now is forgotten, and its place is claimed again.
+   * @throws IpamError AddressInvalid, AddressNotInPool, AddressInUse, AddressCoolingDown, StrictAffinity, TooManyConflicts
+   */
+  async takeNamed(
+    host: Host,
+    address: string,
+    want: Pick<Want, "handle" | "owners" | "index"> & { readonly mustBeFree?: boolean | undefined },
+    use: PoolUse | undefined,
+    settings: Settings,
+  ): Promise<Allocated> {
+    for (let round = 0; round < namedRounds; round++) {
+      const block = await this.blockForAddress(host, address, use, settings);
+      const ordinal = block.ordinalOf(address);
+      const isOwn = host.has(block.cidr);
+      const mustBeOwn = isOwn || settings.configuration.strictAffinity;
+      const index = want.index?.covers === "all" || !isOwn ? want.index : undefined;
+      const taken = await indexed(index, block.cidr, 1, this.#options.logger, async () => {
+        const result = await this.#options.blocks.update(block.cidr, (draft) => {
+          if (mustBeOwn && draft.affinity !== hostAffinity(host.node)) return undefined;
+          const present = draft.at(ordinal);
+          if (present && want.mustBeFree) throw addressInUse(draft, ordinal);
+          return { allocation: assignOrdinal(draft, ordinal, want.handle, want.owners), fresh: !present };
+        });
+        const found = result === blockGone ? undefined : result;
+        return { result: found, fresh: found?.fresh ? 1 : 0 };
+      });
+      if (taken) return { ...taken.allocation, block };
+      host.drop(block.cidr);
+    }
+    throw new IpamError("TooManyConflicts", `the block of ${address} kept changing hands`, {
+      object: `address ${address}`,
+    });
+  }
+
   async #createBlock(host: Host, geometry: BlockGeometry, settings: Settings) {
     const { maxBlocksPerHost, strictAffinity } = settings.configuration;
     const limit = maxBlocksPerHost || Number.POSITIVE_INFINITY;
@@ -297,32 +339,4 @@ export class Allocator {
       if (!isStoreError(error, "AlreadyExists")) throw error;
     }
   }
-}
-
-/**
- * Takes one named ordinal for a handle; what the handle already has there counts as taken.
- * @throws IpamError AddressInUse, AddressCoolingDown
- */
-export function assignOrdinal(
-  draft: BlockDraft,
-  ordinal: number,
-  handle: string,
-  owners: Owners,
-): Allocation {
-  const address = draft.geometry.addressOf(ordinal);
-  const present = draft.at(ordinal);
-  if (present && sameHandle(present.handle, handle)) return present;
-  if (present)
-    throw new IpamError("AddressInUse", `${address} is already assigned`, {
-      object: `IPAMBlock ${blockName(draft.geometry.cidr)}`,
-      field: `spec.allocations[${ordinal}]`,
-    });
-  if (draft.state(ordinal) === "cooling")
-    throw new IpamError("AddressCoolingDown", `${address} was released recently and rests`);
-  const taken = draft.assign(ordinal, handle, owners);
-  if (taken) return taken;
-  throw new IpamError("ObjectCorrupt", `${address} is neither free nor allocated`, {
-    object: `IPAMBlock ${blockName(draft.geometry.cidr)}`,
-    field: `spec.unallocated`,
-  });
 }

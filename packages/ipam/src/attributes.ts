@@ -32,6 +32,8 @@ export const handleAnnotation = {
   vmiUid: "ipam.fairlead.dev/vmi-uid",
   mac: "ipam.fairlead.dev/mac",
   mtu: "ipam.fairlead.dev/mtu",
+  /** Marks the last write, so that one whose answer was lost is known again. */
+  write: "ipam.fairlead.dev/write",
 } as const;
 
 /** Type attribute of the tunnel addresses. */

@@ -2,22 +2,16 @@ import { decodeBlock } from "./block-decode.ts";
 import { BlockDraft } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
 import { IpamError, isIpamError } from "./errors.ts";
+import { GroupCommit, type Outcome, outcomeOf, settle, type Waiting } from "./group-commit.ts";
+import { fateOf, type LostWrite } from "./lost-write.ts";
 import { blockName } from "./names.ts";
-import type { IPAMBlock } from "./resources.ts";
+import type { IPAMBlock, IPAMBlockSpec } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
 
-/** A change that waits for the next write of its block. */
-interface Waiting {
+interface Change {
+  readonly apply: (draft: BlockDraft) => unknown;
   /** The block as the caller has just read it: a start for the first attempt. */
   readonly stored?: IPAMBlock | undefined;
-  readonly change: (draft: BlockDraft) => unknown;
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Lane {
-  readonly waiting: Waiting[];
-  running: boolean;
 }
 
 export interface BlockTableOptions {
@@ -39,15 +33,17 @@ export const blockGone: unique symbol = Symbol("block gone");
  * All writing to blocks, with group commit: changes that arrive while a block is being written wait, and share the next write.
  *
  * A change is decided on a copy of the block that is proven current: by the conditional write that follows, or, if nothing is to be
- * written, by a fresh read.
+ * written, by a fresh read. A change whose write lost its answer is not made twice: the block is read and tells whether it landed.
  */
 export class BlockTable {
   readonly #options: BlockTableOptions;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #writes = new GroupCommit<Change>((cidr, batch) => this.#commit(cidr, batch));
   readonly #known = new Map<string, IPAMBlock>();
   readonly #tracked = new Set<string>();
   /** When the remembered block was last known to be the stored one, in ticks of this table. */
   readonly #proven = new Map<string, number>();
+  /** Blocks to which a request may still be on its way, and the version on which it can land. */
+  readonly #doubts = new Map<string, string | undefined>();
   #tick = 0;
 
   constructor(options: BlockTableOptions) {
@@ -61,9 +57,27 @@ export class BlockTable {
   }
 
   #remember(cidr: string, block: IPAMBlock) {
+    if (this.#doubts.has(cidr) && this.#doubts.get(cidr) !== block.metadata.resourceVersion)
+      this.#doubts.delete(cidr);
     if (!this.#tracked.has(cidr)) return;
     this.#known.set(cidr, block);
     this.#proven.set(cidr, ++this.#tick);
+  }
+
+  /** There is none any more. */
+  #lose(cidr: string) {
+    this.#known.delete(cidr);
+    this.#doubts.delete(cidr);
+  }
+
+  /** Whether the last write of a block had no answer, so that what is remembered of it may be too little. */
+  isInDoubt(cidr: string): boolean {
+    return this.#doubts.has(cidr);
+  }
+
+  /** All of them. */
+  inDoubt(): Iterable<string> {
+    return this.#doubts.keys();
   }
 
   /** Grows with everything learned. */
@@ -96,13 +110,13 @@ export class BlockTable {
   ): Promise<{ readonly block: IPAMBlock; readonly geometry: BlockGeometry } | undefined> {
     const block = await this.#options.store.get("IPAMBlock", blockName(cidr));
     if (!block) {
-      this.#known.delete(cidr);
+      this.#lose(cidr);
       return undefined;
     }
     const geometry = decodeBlock(block);
     if (block.spec.deleted) {
       await this.#options.store.remove("IPAMBlock", block).catch(ignoreConflict);
-      this.#known.delete(cidr);
+      this.#lose(cidr);
       return undefined;
     }
     this.#remember(cidr, block);
@@ -129,44 +143,24 @@ export class BlockTable {
     change: (draft: BlockDraft) => R,
     stored?: IPAMBlock,
   ): Promise<R | typeof blockGone> {
-    return new Promise<R | typeof blockGone>((resolve, reject) => {
-      let lane = this.#lanes.get(cidr);
-      if (!lane) {
-        lane = { waiting: [], running: false };
-        this.#lanes.set(cidr, lane);
-      }
-      lane.waiting.push({ change, stored, resolve: (result) => resolve(result as R), reject });
-      if (!lane.running) void this.#drive(cidr, lane);
-    });
+    return this.#writes.run(cidr, { apply: change, stored });
   }
 
-  async #drive(cidr: string, lane: Lane) {
-    lane.running = true;
-    // Everything asked for in this turn of the event loop shares the first write.
-    await Promise.resolve();
-    while (lane.waiting.length > 0) {
-      const batch = lane.waiting.splice(0);
-      try {
-        await this.#commit(cidr, batch);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    lane.running = false;
-    this.#lanes.delete(cidr);
-  }
-
-  async #commit(cidr: string, batch: readonly Waiting[]) {
-    let fresh = false;
+  async #commit(cidr: string, batch: readonly Waiting<Change>[]) {
+    let fresh = this.#doubts.has(cidr);
+    let lost: { readonly write: LostWrite; readonly outcomes: readonly Outcome[] } | undefined;
     let lastError: unknown;
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       let block = fresh
         ? undefined
-        : (this.#known.get(cidr) ?? batch.find((waiting) => waiting.stored)?.stored);
+        : (this.#known.get(cidr) ?? batch.find(({ change }) => change.stored)?.change.stored);
       if (!block) {
         block = (await this.read(cidr))?.block;
         fresh = true;
       }
+      const fate = lost && fateOf(lost.write, block);
+      if (lost && fate === "landed") return settle(batch, lost.outcomes);
+      if (fate === "void") lost = undefined;
       if (!block) {
         for (const { resolve } of batch) resolve(blockGone);
         return;
@@ -175,24 +169,28 @@ export class BlockTable {
         now: this.#options.now(),
         cooldownSeconds: this.#options.cooldownSeconds(),
       });
-      const outcomes = batch.map(({ change }) => attemptChange(change, draft));
+      const outcomes = batch.map(({ change }) => outcomeOf(() => change.apply(draft)));
+      // A request without answer that has not landed yet never will, once this version is written over.
+      if (fresh && this.#doubts.has(cidr)) draft.changed = true;
       if (!draft.changed && !fresh) {
         fresh = true;
         continue;
       }
+      const intended = draft.changed ? intention(draft) : undefined;
       try {
-        if (draft.changed) await this.#write(cidr, block, draft);
+        if (intended !== undefined) await this.#write(cidr, block, intended);
       } catch (error) {
         if (!isStoreError(error, "Conflict", "Unavailable")) throw error;
+        if (intended !== undefined && error.code === "Unavailable") {
+          lost = { write: { base: block, intended }, outcomes };
+          this.#doubts.set(cidr, block.metadata.resourceVersion);
+        }
         lastError = error;
         fresh = true;
         await this.#options.backoff(attempt);
         continue;
       }
-      for (const [i, outcome] of outcomes.entries())
-        if ("error" in outcome) batch[i]!.reject(outcome.error);
-        else batch[i]!.resolve(outcome.result);
-      return;
+      return settle(batch, outcomes);
     }
     throw new IpamError("TooManyConflicts", `${maxAttempts} attempts to write it failed`, {
       object: `IPAMBlock ${blockName(cidr)}`,
@@ -200,28 +198,20 @@ export class BlockTable {
     });
   }
 
-  async #write(cidr: string, block: IPAMBlock, draft: BlockDraft) {
-    const object = { ...block, spec: draft.finish() };
-    if (draft.isUntouched && draft.affinity === null) {
+  async #write(cidr: string, block: IPAMBlock, intended: IPAMBlockSpec | null) {
+    if (intended === null) {
       await this.#options.store.remove("IPAMBlock", block);
-      this.#known.delete(cidr);
+      this.#lose(cidr);
       return;
     }
-    const written = await this.#options.store.replace("IPAMBlock", object);
+    const written = await this.#options.store.replace("IPAMBlock", { ...block, spec: intended });
     this.#remember(cidr, written);
   }
 }
 
-function attemptChange(
-  change: (draft: BlockDraft) => unknown,
-  draft: BlockDraft,
-): { readonly result: unknown } | { readonly error: unknown } {
-  try {
-    return { result: change(draft) };
-  } catch (error) {
-    return { error };
-  }
-}
+/** The block to be written; null: nobody has it or anything in it, so it goes. */
+const intention = (draft: BlockDraft): IPAMBlockSpec | null =>
+  draft.isUntouched && draft.affinity === null ? null : draft.finish();
 
 export function ignoreConflict(error: unknown): void {
   if (!isStoreError(error, "Conflict")) throw error;

@@ -2,14 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { nodeOfAffinity } from "./affinities.ts";
 import type { Allocated } from "./allocator.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
-import {
-  allocationsOf,
-  isCoolingDown,
-  isEmptyBlock,
-  type Owners,
-  sameHandle,
-  sameSequence,
-} from "./block-draft.ts";
+import { allocationsOf, isCoolingDown, isEmptyBlock } from "./block-draft.ts";
 import { blockGeometry } from "./block-geometry.ts";
 import { ignoreConflict } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
@@ -17,6 +10,7 @@ import type { ClusterFacts } from "./facts.ts";
 import { type JudgeOptions, judge, type Verdict } from "./leak-verdict.ts";
 import { handleName } from "./names.ts";
 import { reconcileHandles } from "./reconcile-handles.ts";
+import { freeUnchanged, isUnchanged, ownersText } from "./release.ts";
 import type { BlockAttribute, IPAMBlock, IPAMHandle } from "./resources.ts";
 import { Sightings } from "./sightings.ts";
 
@@ -60,8 +54,6 @@ const blocksPerTurn = 64;
 const minute = 60_000;
 export const defaultGraceMs = 15 * minute;
 export const minimumVmGraceMs = 5 * minute;
-
-const ownersText = ({ active, alternate }: Owners) => JSON.stringify([active, alternate]);
 
 interface Suspect {
   readonly allocation: Allocated;
@@ -171,14 +163,8 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
 
   /** Frees an address only if it is still the very allocation that was judged, with the same owners. */
   async function free({ allocation, verdict }: Suspect): Promise<boolean> {
-    const { block, ordinal, handle, sequence, owners, address } = allocation;
-    const freed = await engine.blocks.update(block.cidr, (draft) => {
-      const present = draft.at(ordinal);
-      if (!present || !isSame(present, allocation)) return false;
-      draft.release(ordinal);
-      return true;
-    });
-    if (freed !== true) return false;
+    const { block, handle, sequence, owners, address } = allocation;
+    if (!(await freeUnchanged(engine, allocation))) return false;
     engine.logger.info({ address, handle, sequence, owners }, `leaked address released: ${verdict.why}`);
     if (handle) await engine.handles.add(handle, block.cidr, -1);
     return true;
@@ -202,7 +188,7 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     if (!again) return false;
     const cleared = await engine.blocks.update(block.cidr, (draft) => {
       const present = draft.at(ordinal);
-      if (!present || !isSame(present, allocation)) return false;
+      if (!present || !isUnchanged(present, allocation)) return false;
       draft.setOwners(ordinal, { ...present.owners, [side]: null });
       return true;
     });
@@ -283,15 +269,3 @@ function countHeld(
   }
   return held;
 }
-
-const isSame = (
-  present: {
-    readonly handle: string | undefined;
-    readonly sequence: Allocated["sequence"];
-    readonly owners: Owners;
-  },
-  judged: Allocated,
-) =>
-  sameHandle(present.handle, judged.handle ?? "") &&
-  sameSequence(present.sequence, judged.sequence) &&
-  ownersText(present.owners) === ownersText(judged.owners);

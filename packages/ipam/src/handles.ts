@@ -1,10 +1,29 @@
+import { randomUUID } from "node:crypto";
+import { handleAnnotation } from "./attributes.ts";
 import { ignoreConflict } from "./block-table.ts";
 import { IpamError } from "./errors.ts";
+import { GroupCommit, type Outcome, outcomeOf, settle, type Waiting } from "./group-commit.ts";
 import { handleName } from "./names.ts";
 import type { IPAMHandle, IPAMHandleSpec } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
 
 const attempts = 100;
+
+/** The next state of a handle's object, null to remove it, undefined to leave it. */
+type Change = (
+  present: IPAMHandle | undefined,
+) =>
+  | { readonly spec: IPAMHandleSpec; readonly annotations?: Readonly<Record<string, string>> }
+  | null
+  | undefined;
+
+/** A write whose answer was lost. */
+interface LostWrite {
+  readonly base: IPAMHandle | undefined;
+  /** Its mark in the object; undefined when it removed the object. */
+  readonly mark: string | undefined;
+  readonly outcomes: readonly Outcome[];
+}
 
 export interface HandlesOptions {
   readonly store: IpamStore;
@@ -18,6 +37,7 @@ export interface HandlesOptions {
 export class Handles {
   readonly #store: IpamStore;
   readonly #backoff: (attempt: number) => Promise<void>;
+  readonly #writes = new GroupCommit<Change>((name, batch) => this.#commit(name, batch));
 
   constructor({ store, backoff }: HandlesOptions) {
     this.#store = store;
@@ -28,8 +48,12 @@ export class Handles {
    * The handle's object; undefined when there is none.
    * @throws IpamError ObjectCorrupt
    */
-  async read(handle: string): Promise<IPAMHandle | undefined> {
-    const object = await this.#store.get("IPAMHandle", handleName(handle));
+  read(handle: string): Promise<IPAMHandle | undefined> {
+    return this.#read(handleName(handle));
+  }
+
+  async #read(name: string): Promise<IPAMHandle | undefined> {
+    const object = await this.#store.get("IPAMHandle", name);
     if (!object) return undefined;
     checkHandle(object);
     if (object.spec.deleted) {
@@ -40,43 +64,40 @@ export class Handles {
   }
 
   /**
-   * Changes the handle's object; `change` sees the newest state and returns the new one, null to remove it, or undefined to leave it.
-   * It may be called several times.
+   * Changes the handle's object and resolves with its new state. `change` sees the newest state and may be called several times. A
+   * write whose answer was lost is looked for before it is repeated, so that what is counted is counted once. Where that cannot be
+   * read either, the object may say more than the blocks have, never less; collection corrects it.
    */
-  async update(
-    handle: string,
-    change: (
-      present: IPAMHandle | undefined,
-    ) =>
-      | { readonly spec: IPAMHandleSpec; readonly annotations?: Readonly<Record<string, string>> }
-      | null
-      | undefined,
-  ): Promise<IPAMHandle | undefined> {
+  update(handle: string, change: Change): Promise<IPAMHandle | undefined> {
+    return this.#writes.run(handleName(handle), change);
+  }
+
+  async #commit(name: string, batch: readonly Waiting<Change>[]) {
+    let lost: LostWrite | undefined;
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const present = await this.read(handle);
-      const next = change(present);
-      if (next === undefined) return present;
+      const present = await this.#read(name);
+      const fate = lost && fateOf(lost, present);
+      if (lost && fate === "landed") return settle(batch, lost.outcomes.map(withResult(present)));
+      if (fate === "void") lost = undefined;
+      const mark = randomUUID();
+      let next = present;
+      const outcomes = batch.map(({ change }) =>
+        outcomeOf(() => {
+          const to = change(next);
+          if (to !== undefined) next = to === null ? undefined : draftOf({ name, mark, present }, next, to);
+        }),
+      );
       try {
-        if (next === null) {
-          if (present) await this.#store.remove("IPAMHandle", present);
-          return undefined;
-        }
-        const { spec, annotations } = next;
-        const metadata = {
-          ...(present?.metadata ?? { name: handleName(handle) }),
-          ...(annotations ? { annotations } : {}),
-        };
-        const object = { ...present, metadata, spec };
-        return present
-          ? await this.#store.replace("IPAMHandle", object)
-          : await this.#store.create("IPAMHandle", object);
+        const written = next === present ? present : await this.#write(present, next);
+        return settle(batch, outcomes.map(withResult(written)));
       } catch (error) {
-        if (!isStoreError(error, "Conflict", "AlreadyExists")) throw error;
+        if (!isStoreError(error, "Conflict", "AlreadyExists", "Unavailable")) throw error;
+        if (error.code === "Unavailable") lost = { base: present, mark: next && mark, outcomes };
         await this.#backoff(attempt);
       }
     }
     throw new IpamError("TooManyConflicts", `${attempts} attempts to write it failed`, {
-      object: `IPAMHandle ${handleName(handle)}`,
+      object: `IPAMHandle ${name}`,
     });
   }
 
@@ -101,6 +122,16 @@ export class Handles {
     }
   }
 
+  async #write(
+    present: IPAMHandle | undefined,
+    next: IPAMHandle | undefined,
+  ): Promise<IPAMHandle | undefined> {
+    if (next)
+      return present ? this.#store.replace("IPAMHandle", next) : this.#store.create("IPAMHandle", next);
+    if (present) await this.#store.remove("IPAMHandle", present);
+    return undefined;
+  }
+
   /** Adds `count` (may be negative) to the entry of a block; entries of 0 and an object without entries disappear. */
   async add(handle: string, cidr: string, count: number): Promise<void> {
     if (count === 0) return;
@@ -114,6 +145,39 @@ export class Handles {
     });
   }
 }
+
+/** The object to be written after one more change, with a mark by which this write is known again. */
+function draftOf(
+  {
+    name,
+    mark,
+    present,
+  }: { readonly name: string; readonly mark: string; readonly present: IPAMHandle | undefined },
+  before: IPAMHandle | undefined,
+  { spec, annotations = before?.metadata.annotations }: NonNullable<ReturnType<Change>>,
+): IPAMHandle {
+  const metadata = {
+    ...(present?.metadata ?? { name }),
+    annotations: { ...annotations, [handleAnnotation.write]: mark },
+  };
+  return { ...present, metadata, spec };
+}
+
+/** What became of a lost write, by the object as it is now. `pending`: nothing was written since. */
+function fateOf({ base, mark }: LostWrite, present: IPAMHandle | undefined): "landed" | "pending" | "void" {
+  const is = present?.metadata;
+  if (mark !== undefined && is?.annotations?.[handleAnnotation.write] === mark) return "landed";
+  if (mark === undefined && is?.uid !== base?.metadata.uid) return "landed";
+  return is?.uid === base?.metadata.uid && is?.resourceVersion === base?.metadata.resourceVersion
+    ? "pending"
+    : "void";
+}
+
+/** Everybody is told the object they share. */
+const withResult =
+  (object: IPAMHandle | undefined) =>
+  (outcome: Outcome): Outcome =>
+    "error" in outcome ? outcome : { result: object };
 
 export function addCount(
   block: Readonly<Record<string, number>>,

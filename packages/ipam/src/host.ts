@@ -90,17 +90,22 @@ export class Host {
     }
   }
 
+  /** Whether the block is this node's, as remembered. One that turns out to be gone is dropped on the way. */
   has(cidr: string): boolean {
-    return this.#own.has(cidr);
+    if (!this.#own.has(cidr)) return false;
+    const isOwn = this.#options.blocks.peek(cidr)?.spec.affinity === hostAffinity(this.node);
+    if (!isOwn) this.drop(cidr);
+    return isOwn;
   }
 
-  /** Own blocks that hold addresses of a handle, as remembered. */
+  /** Own blocks that hold addresses of a handle as remembered, or that may hold some because their last write had no answer. */
   holding(handle: string): string[] {
     const key = handle.toLowerCase();
     const holding: string[] = [];
     for (const family of [4, 6] as const)
       for (const { geometry, block } of this.blocks(family))
-        if (handlesOf(block).has(key)) holding.push(geometry.cidr);
+        if (handlesOf(block).has(key) || this.#options.blocks.isInDoubt(geometry.cidr))
+          holding.push(geometry.cidr);
     return holding;
   }
 
@@ -209,7 +214,7 @@ export class Host {
 
   /** Claims this very block if nobody has it; for static addresses. */
   async claimExactly(geometry: BlockGeometry): Promise<boolean> {
-    return this.#own.has(geometry.cidr) || this.#take(geometry);
+    return this.has(geometry.cidr) || this.#take(geometry);
   }
 }
 

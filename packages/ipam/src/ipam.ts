@@ -209,6 +209,7 @@ export function createEngine(options: IpamOptions): Engine {
   const listing = new Flight(() => store.list("IPAMBlock"));
   const listBlocks = () => listing.run();
   const hosts = new Map<string, Host>();
+  const logger = options.logger ?? silent;
   return {
     store,
     blocks,
@@ -217,11 +218,11 @@ export function createEngine(options: IpamOptions): Engine {
     now,
     listBlocks,
     facts: options.facts,
-    logger: options.logger ?? silent,
+    logger,
     replacedVm: options.replacedVm ?? "inherit",
     handleObjects: options.handleObjects ?? "when-needed",
     handles: new Handles({ store, backoff }),
-    allocator: new Allocator({ store, blocks, listBlocks, now, random }),
+    allocator: new Allocator({ store, blocks, listBlocks, now, random, logger }),
     host(node) {
       let host = hosts.get(node);
       if (!host) {

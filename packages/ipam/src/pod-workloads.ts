@@ -1,12 +1,11 @@
-import { type Allocated, assignOrdinal, type Want } from "./allocator.ts";
+import type { Allocated, Want } from "./allocator.ts";
 import { attribute } from "./attributes.ts";
 import { allocationsOfHandle, type Owners } from "./block-draft.ts";
-import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
-import { IpamError } from "./errors.ts";
+import { giveBack } from "./give-back.ts";
 import type { Host } from "./host.ts";
 import { selectPools } from "./pool.ts";
-import { freeUnchanged, releaseByHandle, releaseInBlock } from "./release.ts";
+import { releaseByHandle, releaseInBlock } from "./release.ts";
 import type { Family } from "./resources.ts";
 import type { Settings } from "./settings.ts";
 import { familiesOf, ownerRecord } from "./workload-request.ts";
@@ -48,13 +47,14 @@ export async function assignPod(
       const address = addresses.get(family);
       return address === undefined
         ? takeAny(engine, host, request, want, settings)
-        : takeNamed(engine, host, want, address, settings);
+        : [await engine.allocator.takeNamed(host, address, want, "Workload", settings)];
     }),
   );
   const fresh = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
   const failure = outcomes.find((outcome) => outcome.status === "rejected");
   if (failure) {
-    await undo(engine, handle, fresh);
+    // Both families or none: what this request obtained goes back.
+    await giveBack(engine, fresh);
     throw failure.reason;
   }
   if (borrows) await markHandleObject(engine, host, handle, fresh);
@@ -98,36 +98,6 @@ async function takeAny(
   const { got, shortage } = await engine.allocator.allocate(host, { ...want, pools }, settings);
   if (shortage) throw shortage;
   return got;
-}
-
-async function takeNamed(
-  engine: Engine,
-  host: Host,
-  want: Want,
-  address: string,
-  settings: Settings,
-): Promise<Allocated[]> {
-  const block = await engine.allocator.blockForAddress(host, address, "Workload", settings);
-  const { index } = want;
-  const indexed = index && (index.covers === "all" || !host.has(block.cidr));
-  if (indexed) await index.add(block.cidr, 1);
-  const taken = await engine.blocks
-    .update(block.cidr, (draft) => assignOrdinal(draft, block.ordinalOf(address), want.handle, want.owners))
-    .catch(async (error) => {
-      if (indexed) await index.add(block.cidr, -1);
-      throw error;
-    });
-  if (taken === blockGone)
-    throw new IpamError("TooManyConflicts", `the block of ${address} was removed meanwhile`);
-  return [{ ...taken, block }];
-}
-
-/** Both families or none: what this request obtained goes back. */
-async function undo(engine: Engine, handle: string, fresh: readonly Allocated[]) {
-  for (const allocation of fresh)
-    await freeUnchanged(engine, allocation).catch((cause) =>
-      engine.logger.warn({ handle, block: allocation.block.cidr, cause }, "address left to leak collection"),
-    );
 }
 
 /**

@@ -79,7 +79,7 @@ export const ownersText = ({ active, alternate }: Owners): string => JSON.string
  * Frees an address only if it is still the very allocation that was read or made: what goes back is what somebody decided on,
  * never what others have by now.
  */
-export async function freeUnchanged(engine: Engine, allocation: Allocated): Promise<boolean> {
+export async function freeUnchanged(engine: Pick<Engine, "blocks">, allocation: Allocated): Promise<boolean> {
   const freed = await engine.blocks.update(allocation.block.cidr, (draft) => {
     const present = draft.at(allocation.ordinal);
     if (!present || !isUnchanged(present, allocation)) return false;
@@ -99,7 +99,7 @@ export async function releaseByHandle(
   { search }: { readonly search: boolean },
 ): Promise<readonly string[]> {
   const object = await engine.handles.read(handle);
-  const cidrs = new Set(object ? Object.keys(object.spec.block) : []);
+  const cidrs = new Set([...(object ? Object.keys(object.spec.block) : []), ...engine.blocks.inDoubt()]);
   if (search && !object)
     for (const block of await engine.listBlocks()) {
       const geometry = tryDecodeBlock(block);

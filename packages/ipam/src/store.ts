@@ -51,6 +51,9 @@ export class StoreError extends Error {
   }
 }
 
+/** The call had no answer, so it may have taken effect: nothing that depends on it may be undone. */
+export const mayHaveLanded = (error: unknown): boolean => isStoreError(error, "Unavailable");
+
 /** True for a StoreError with one of these codes (any code when none is given), also across duplicate copies of this package. */
 export function isStoreError(error: unknown, ...codes: readonly StoreErrorCode[]): error is StoreError {
   return (

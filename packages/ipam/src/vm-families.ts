@@ -1,4 +1,5 @@
-import { type Allocated, assignOrdinal } from "./allocator.ts";
+import type { Allocated } from "./allocator.ts";
+import { assignOrdinal } from "./assign-ordinal.ts";
 import type { Owners } from "./block-draft.ts";
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";

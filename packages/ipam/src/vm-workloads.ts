@@ -79,6 +79,8 @@ export async function assignVm(
     return {
       addresses: held
         .filter(({ block }) => families.includes(block.family))
+        // A pod's first address is its primary one: the order is the request's, whoever wrote the handle.
+        .sort((a, b) => families.indexOf(a.block.family) - families.indexOf(b.block.family))
         .map(({ address, block }) => ({
           address,
           family: block.family,
