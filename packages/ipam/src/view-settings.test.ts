@@ -3,6 +3,7 @@ import { FakeCluster } from "@fairlead/api/fake";
 import { expect, test, vi } from "vitest";
 import { createIpam } from "./ipam.ts";
 import { createKubernetesStore } from "./kubernetes-store.ts";
+import { createSettings } from "./settings.ts";
 import { createViewSettings } from "./view-settings.ts";
 import type { WorkloadRequest } from "./workload-types.ts";
 
@@ -44,4 +45,25 @@ test("with a view a pod on a node with room costs one write per family and no re
     timeout: 30_000,
   });
   await expect(ipam.workloads.assign(pod(2))).rejects.toMatchObject({ code: "NoPools" });
+});
+
+test("with a view settings are decoded once per change, not once per pod, and read directly until the view has caught up", async () => {
+  const cluster = new FakeCluster();
+  const client = cluster.client();
+  await client.create(kinds.IPPool, { metadata: { name: "a" }, spec: { cidr: "10.0.0.0/24" } });
+  await using view = createClusterView({
+    client: cluster.client(),
+    kinds: [kinds.IPPool, kinds.IPReservation, kinds.IPAMConfiguration],
+  });
+  using source = createViewSettings({ view, store: createKubernetesStore({ client }) });
+  const settings = createSettings(source);
+  expect((await settings()).pools.map(({ name }) => name)).toEqual(["a"]);
+  await view.synced();
+  const first = await settings();
+  expect(await settings()).toBe(first);
+  await client.create(kinds.IPPool, { metadata: { name: "b" }, spec: { cidr: "10.0.1.0/24" } });
+  await vi.waitFor(() => expect(view.list(kinds.IPPool)).toHaveLength(2), { timeout: 30_000 });
+  const second = await settings();
+  expect(second.pools.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(await settings()).toBe(second);
 });

@@ -13,7 +13,7 @@ import {
   type StateFiles,
   serveCni,
 } from "@fairlead/cni";
-import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
+import { createIpam, createKubernetesFacts, createKubernetesStore, createViewSettings } from "@fairlead/ipam";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
 import { createNftablesDataplane } from "@fairlead/policy/nftables";
@@ -30,7 +30,6 @@ import { type AgentOptions, readOptions } from "./options.ts";
 import { createReflexes } from "./reflex.ts";
 import { createRemarks, type Remarks } from "./remarks.ts";
 import { readRoutePriorities } from "./route-priorities.ts";
-import { createSettingsFromView } from "./settings-from-view.ts";
 import { openTimeline } from "./timeline.ts";
 import { createWarnings } from "./warnings.ts";
 
@@ -68,9 +67,10 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     report("priorities"),
     { files },
   );
+  const store = createKubernetesStore({ client });
   const ipam = createIpam({
-    store: createKubernetesStore({ client }),
-    settings: createSettingsFromView(view),
+    store,
+    settings: resources.use(createViewSettings({ view, store })),
     facts: createKubernetesFacts(client),
     logger: log,
   });
