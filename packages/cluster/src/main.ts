@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { createApiClient, createClusterView, kinds } from "@fairlead/api";
-import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
+import { createIpam, createKubernetesFacts, createKubernetesStore, readInventory } from "@fairlead/ipam";
 import { Command, Option } from "commander";
 import { pino } from "pino";
 import { createPoolController } from "./pool-controller.ts";
@@ -47,7 +47,11 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       logger: log,
     }),
   );
-  const ipam = createIpam({ store: createKubernetesStore({ client }), logger: log });
+  const ipam = createIpam({
+    store: createKubernetesStore({ client }),
+    inventory: () => readInventory(client),
+    logger: log,
+  });
   await view.synced(signal);
 
   const controller = createPoolController({ client, view, pools: ipam.pools, log });

@@ -11,6 +11,7 @@ import { judge } from "./leak-verdict.ts";
 import { handleName } from "./names.ts";
 import { poolOf } from "./pool.ts";
 import type { Attributes, Sequence } from "./resources.ts";
+import { Unjudged } from "./unjudged.ts";
 
 /** One allocation and whether something uses it. */
 export interface CheckedAddress {
@@ -86,6 +87,7 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
   const facts = factsOf(inventory);
   const handles = new Map(handleObjects.map((object) => [object.metadata.name, object]));
   const inconsistencies = [...settings.problems];
+  const unjudged = new Unjudged();
   const checkedBlocks: { cidr: string; affinity: string | undefined; used: number }[] = [];
   const allocations: CheckedAddress[] = [];
   const allocated = new Set<string>();
@@ -114,6 +116,9 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
         handle: object,
         persistence: settings.configuration.kubeVirtVMAddressPersistence,
         replacedVm: engine.replacedVm,
+      }).catch((error: unknown) => {
+        unjudged.add(address, error);
+        return { kind: "valid", why: "cannot be judged" } as const;
       });
       const node = owners.active?.[attribute.node] ?? blockNode;
       allocations.push({
@@ -134,6 +139,7 @@ export async function check(engine: Engine, inventory: ClusterInventory): Promis
     }
     checkedBlocks.push({ cidr: geometry.cidr, affinity: block.spec.affinity ?? undefined, used });
   }
+  inconsistencies.push(...unjudged.problems());
   const unused: CheckedHandle[] = [];
   for (const object of handleObjects) {
     const name = object.metadata.name;

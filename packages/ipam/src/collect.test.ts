@@ -1,10 +1,13 @@
-import { expect, test } from "vitest";
-import type { PodFact } from "./facts.ts";
-import { Testbed, texts } from "./testbed.ts";
+import { describe, expect, test } from "vitest";
+import type { CollectorOptions } from "./collect.ts";
+import type { ClusterFacts, PodFact } from "./facts.ts";
+import { createFaultyStore } from "./faulty-store.ts";
+import type { IpamStore } from "./store.ts";
+import { del, Testbed, texts } from "./testbed.ts";
 
 const minute = 60_000;
 
-function collecting(bed: Testbed, options: { facts?: Testbed["facts"]; live?: Testbed["facts"] } = {}) {
+function collecting(bed: Testbed, options: Partial<CollectorOptions> = {}) {
   let monotonic = 0;
   const collector = bed.boot().collector({ facts: bed.facts, monotonic: () => monotonic, ...options });
   return async (passed = 0) => {
@@ -87,23 +90,138 @@ test("an address that was given to somebody else is not released", async () => {
   expect((await scan(16 * minute)).released).toEqual([]);
 });
 
-test("nothing is released on what a cache says, or while the cluster does not answer", async () => {
+test("nothing is released on what a list says, or while the cluster does not answer", async () => {
   const { bed } = await onePod();
-  const stale = { ...bed.facts, pod: async () => undefined };
-  const cached = collecting(bed, { facts: stale, live: bed.facts });
-  await cached();
-  expect((await cached(16 * minute)).released).toEqual([]);
+  const inventory = async () => ({ ...bed.inventory(), pods: [] });
+  const listed = collecting(bed, { inventory });
+  await listed();
+  expect((await listed(16 * minute)).released).toEqual([]);
   const failing = {
     ...bed.facts,
     pod: async () => {
       throw new Error("no answer");
     },
   };
-  const blind = collecting(bed, { facts: stale, live: failing });
+  const blind = collecting(bed, { inventory, facts: failing });
   await blind();
   const report = await blind(16 * minute);
   expect(report.released).toEqual([]);
   expect(report.problems.join()).toContain("cannot be judged: no answer");
+});
+
+/** Facts that count what they are asked, and how much of it at a time. */
+function counted(facts: ClusterFacts) {
+  const counts = { asked: 0, underWay: 0, most: 0 };
+  const count =
+    <Args extends string[], R>(ask: (...args: Args) => Promise<R>) =>
+    async (...args: Args): Promise<R> => {
+      counts.asked++;
+      counts.most = Math.max(counts.most, ++counts.underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      counts.underWay--;
+      return ask(...args);
+    };
+  const { pod, vm, vmi, node } = facts;
+  return { counts, facts: { pod: count(pod), vm: count(vm), vmi: count(vmi), node: count(node) } };
+}
+
+describe("requests", () => {
+  async function manyPods(count: number, bed = new Testbed("10.0.0.0/20", "fd00::/112")) {
+    const ipam = bed.boot();
+    for (let i = 0; i < count; i++) await ipam.workloads.assign(bed.pod(`node-${1 + (i % 3)}`));
+    return bed;
+  }
+
+  test("a scan of any number of pods in use asks about none of them", async () => {
+    const bed = await manyPods(300);
+    const { counts, facts } = counted(bed.facts);
+    const scan = collecting(bed, { facts });
+    expect(await scan()).toMatchObject({ allocations: 600, candidates: 0 });
+    await scan(16 * minute);
+    expect(counts.asked).toBe(0);
+  });
+
+  test("only suspects are asked about, once their grace period is over, and not all at a time", async () => {
+    const bed = await manyPods(60);
+    for (const key of [...bed.pods.keys()].slice(0, 40)) bed.pods.delete(key);
+    const { counts, facts } = counted(bed.facts);
+    const scan = collecting(bed, { facts });
+    expect(await scan()).toMatchObject({ candidates: 80 });
+    expect(counts.asked).toBe(0);
+    expect((await scan(16 * minute)).released).toHaveLength(80);
+    // Each address of a pod: the pod, and, as it is gone, its node.
+    expect(counts.asked).toBe(160);
+    expect(counts.most).toBeGreaterThan(1);
+    expect(counts.most).toBeLessThanOrEqual(8);
+  });
+
+  test("without an inventory each pod is asked about, several at a time", async () => {
+    const bed = await manyPods(40);
+    const { counts, facts } = counted(bed.facts);
+    const collector = bed.boot({ inventory: undefined }).collector({ facts, monotonic: () => 0 });
+    await collector.scan();
+    expect(counts.most).toBeGreaterThan(1);
+    expect(counts.most).toBeLessThanOrEqual(8);
+  });
+
+  test("pods of one block that are released together share the writes", async () => {
+    const bed = await manyPods(30);
+    bed.pods.clear();
+    let monotonic = 0;
+    const store = createFaultyStore(bed.store);
+    const options = { facts: bed.facts, monotonic: () => monotonic };
+    const collector = bed.boot({ store }).collector(options);
+    await collector.scan();
+    monotonic += 16 * minute;
+    const before = store.calls.length;
+    expect((await collector.scan()).released).toHaveLength(60);
+    const writes = store.calls.slice(before).filter(({ verb }) => verb === "replace");
+    expect(writes.length).toBeLessThan(30);
+  });
+
+  test("a pod that got its address after the blocks were read is no suspect", async () => {
+    const bed = await manyPods(3);
+    let pod = bed.pod("node-1");
+    const inventory = async () => {
+      pod = bed.pod("node-1");
+      await bed.boot().workloads.assign(pod);
+      return bed.inventory();
+    };
+    const scan = collecting(bed, { inventory });
+    await scan();
+    expect((await scan(16 * minute)).released).toEqual([]);
+    expect((await bed.boot().workloads.release(del(pod))).released).toHaveLength(2);
+  });
+});
+
+test("two suspects that the handle's object does not name are freed one by one, not what the handle has by now", async () => {
+  const bed = new Testbed();
+  const ipam = bed.boot();
+  const { handle } = await ipam.workloads.assign(bed.pod("node-1", { vm: bed.vm("a").active }));
+  // A process died between taking a second address and finding out that another was first.
+  await ipam.affinities.claim("node-1", "10.0.0.192/26");
+  await ipam.assign({ address: "10.0.0.193", handle, node: "node-1", maxPerHandle: 9 });
+  const named = (await bed.store.get("IPAMHandle", handle))!;
+  const { "10.0.0.192/26": _, ...block } = named.spec.block;
+  await bed.store.replace("IPAMHandle", { ...named, spec: { ...named.spec, block } });
+  let isTaken = false;
+  const store: IpamStore = {
+    ...bed.store,
+    async get(kind, name) {
+      const found = await bed.store.get(kind, name);
+      if (kind !== "IPAMBlock" || isTaken || monotonic === 0 || !name.startsWith("10-0-0-192")) return found;
+      isTaken = true;
+      await bed.boot().owners.set({ address: "10.0.0.193", handle, active: { pod: "somebody" } });
+      return bed.store.get(kind, name);
+    },
+  };
+  let monotonic = 0;
+  const collector = bed.boot({ store }).collector({ facts: bed.facts, monotonic: () => monotonic });
+  await collector.scan();
+  monotonic += 16 * minute;
+  await collector.scan();
+  expect(isTaken).toBe(true);
+  expect((await bed.boot().owners.get("10.0.0.193")).active).toEqual({ pod: "somebody" });
 });
 
 test("a pod of a deleted node goes at the second look", async () => {

@@ -1,25 +1,29 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { nodeOfAffinity } from "./affinities.ts";
 import type { Allocated } from "./allocator.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
-import { allocationsOf, isCoolingDown, isEmptyBlock } from "./block-draft.ts";
-import { blockGeometry } from "./block-geometry.ts";
-import { ignoreConflict } from "./block-table.ts";
+import { allocationsOf } from "./block-draft.ts";
+import { collectBlocks, dropStaleAffinities, thawBlocks } from "./collect-blocks.ts";
 import type { Engine } from "./engine.ts";
 import type { ClusterFacts } from "./facts.ts";
+import { inParallel } from "./in-parallel.ts";
+import { type ClusterInventory, factsOf } from "./inventory.ts";
 import { type JudgeOptions, judge, type Verdict } from "./leak-verdict.ts";
 import { handleName } from "./names.ts";
 import { reconcileHandles } from "./reconcile-handles.ts";
 import { freeUnchanged, isUnchanged, ownersText } from "./release.ts";
-import type { BlockAttribute, IPAMBlock, IPAMHandle } from "./resources.ts";
+import type { IPAMBlock, IPAMHandle } from "./resources.ts";
 import { Sightings } from "./sightings.ts";
+import { Unjudged } from "./unjudged.ts";
 
-/** What is leaked in whose eyes, and after how long. */
+/** Who says what is leaked, and after how long. */
 export interface CollectorOptions {
-  /** May come from a cache. */
+  /** Asked about every suspect right before anything of it is released. */
   readonly facts: ClusterFacts;
-  /** Asked again right before anything is released; by default the same. */
-  readonly live?: ClusterFacts | undefined;
+  /**
+   * The first look, in which suspects are found: everything at once, so that the number of requests does not grow with the number of
+   * addresses. By default that of `createIpam`; without one `facts` are asked about each address.
+   */
+  readonly inventory?: (() => Promise<ClusterInventory>) | undefined;
   /** How long an address must look leaked. Default 15 min; 0 switches collection off. */
   readonly graceMs?: number | undefined;
   /** The same for VMs, at least 5 min. */
@@ -51,6 +55,8 @@ export interface Collector {
 }
 
 const blocksPerTurn = 64;
+/** So many questions are asked, and so many releases are under way, at a time. */
+const parallel = 8;
 const minute = 60_000;
 export const defaultGraceMs = 15 * minute;
 export const minimumVmGraceMs = 5 * minute;
@@ -60,9 +66,27 @@ interface Suspect {
   readonly verdict: Extract<Verdict, { kind: "leaked" }>;
 }
 
+/** What the first look over all blocks found. */
+interface FirstLook {
+  allocations: number;
+  /** By handle. */
+  readonly held: Map<string, number>;
+  /** By handle; a handle with any valid address keeps all. */
+  readonly suspects: Map<string, Suspect[]>;
+  /** Owner records of pods that seem to be gone. */
+  readonly stale: { readonly allocation: Allocated; readonly side: "active" | "alternate" }[];
+}
+
+const append = <T>(lists: Map<string, T[]>, key: string, item: T) => {
+  const list = lists.get(key);
+  if (list) list.push(item);
+  else lists.set(key, [item]);
+};
+
 /** Finds addresses nobody uses and frees them: after a grace period, seen twice, checked again live, guarded against re-use. */
 export function createCollector(engine: Engine, options: CollectorOptions): Collector {
-  const { facts, live = facts, graceMs = defaultGraceMs, monotonic = () => performance.now() } = options;
+  const { facts: live, graceMs = defaultGraceMs, monotonic = () => performance.now() } = options;
+  const { inventory = engine.inventory } = options;
   const vmGraceMs = Math.max(minimumVmGraceMs, options.vmGraceMs ?? graceMs);
   const sightings = new Sightings();
 
@@ -70,69 +94,68 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     const now = monotonic();
     const { configuration } = await engine.settings({ fresh: true });
     const [blocks, handleObjects] = await Promise.all([engine.listBlocks(), engine.store.list("IPAMHandle")]);
+    // Read after the blocks: who has an address of them exists by now, or is gone.
+    const seen = inventory ? factsOf(await inventory()) : live;
     const handles = new Map(handleObjects.map((object) => [object.metadata.name, object]));
     const problems: string[] = [];
-    const released: { address: string; why: string }[] = [];
-    const clearedOwners: string[] = [];
-    let allocations = 0;
-    let candidates = 0;
-    const judgeWith = (facts: ClusterFacts, handle: IPAMHandle | undefined): JudgeOptions => ({
+    const unjudged = new Unjudged();
+    const judgeBy = (facts: ClusterFacts, handle: IPAMHandle | undefined): JudgeOptions => ({
       facts,
       handle,
       persistence: configuration.kubeVirtVMAddressPersistence,
       replacedVm: engine.replacedVm,
     });
+    const objectOf = (handle: string) => handles.get(handleName(handle));
 
-    /** Handle to its suspects; a handle with any valid address keeps all. */
-    const suspects = new Map<string, Suspect[]>();
-    for (const [i, block] of blocks.entries()) {
-      // Others in this process want to run too.
-      if (i % blocksPerTurn === 0) await turn();
-      const geometry = tryDecodeBlock(block);
-      if (!geometry) {
-        problems.push(`IPAMBlock ${block.metadata.name} is corrupt and set aside`);
-        continue;
+    const look: FirstLook = { allocations: 0, held: new Map(), suspects: new Map(), stale: [] };
+    await inParallel(allocationsIn(blocks, problems), parallel, async (allocation) => {
+      if (allocation === "turn") return void (await turn());
+      look.allocations++;
+      const handle = allocation.handle?.toLowerCase() ?? "";
+      look.held.set(handle, (look.held.get(handle) ?? 0) + 1);
+      try {
+        const verdict = await judge(
+          allocation,
+          judgeBy(seen, handles.size > 0 ? objectOf(handle) : undefined),
+        );
+        if (verdict.kind === "leaked") append(look.suspects, handle, { allocation, verdict });
+        else for (const side of verdict.stale) look.stale.push({ allocation, side });
+      } catch (error) {
+        unjudged.add(allocation.address, error);
       }
-      for (const one of allocationsOf(block.spec, geometry)) {
-        allocations++;
-        const allocation = { ...one, block: geometry };
-        const handle = one.handle?.toLowerCase() ?? "";
-        const object = handles.size > 0 ? handles.get(handleName(handle)) : undefined;
-        const verdict = await judge(one, judgeWith(facts, object)).catch((error: unknown): undefined => {
-          problems.push(
-            `${one.address} cannot be judged: ${error instanceof Error ? error.message : String(error)}`,
-          );
-        });
-        if (verdict?.kind !== "leaked") {
-          for (const side of verdict?.stale ?? [])
-            if (await clearOwner(allocation, side, now)) clearedOwners.push(`${one.address} ${side}`);
-          continue;
+    });
+
+    const clearedOwners: string[] = [];
+    const released: { address: string; why: string }[] = [];
+    let candidates = 0;
+    if (graceMs > 0) {
+      await inParallel(look.stale, parallel, async ({ allocation, side }) => {
+        if (await clearOwner(allocation, side, now, unjudged))
+          clearedOwners.push(`${allocation.address} ${side}`);
+      });
+      await inParallel(look.suspects, parallel, async ([handle, suspects]) => {
+        if (handle !== "" && (look.held.get(handle) ?? 0) > suspects.length) return;
+        const ripe = suspects.map((suspect) => isRipe(suspect, now)).every(Boolean);
+        if (!ripe) {
+          candidates += suspects.length;
+          return;
         }
-        suspects.set(handle, [...(suspects.get(handle) ?? []), { allocation, verdict }]);
-      }
+        const object = objectOf(handle);
+        if (!(await areStillLeaked(suspects, judgeBy(live, object), unjudged))) return;
+        for (const suspect of suspects)
+          if (await free(suspect, object !== undefined))
+            released.push({ address: suspect.allocation.address, why: suspect.verdict.why });
+      });
     }
 
-    const held = countHeld(blocks, suspects);
-    if (graceMs > 0)
-      for (const [handle, list] of suspects) {
-        if (handle !== "" && (held.get(handle) ?? 0) > list.length) continue;
-        const ripe = list.map((suspect) => isRipe(suspect, now)).every(Boolean);
-        if (!ripe) {
-          candidates += list.length;
-          continue;
-        }
-        const object = handles.get(handleName(handle));
-        if (!(await isStillLeaked(list, judgeWith(live, object), problems))) continue;
-        for (const suspect of list)
-          if (await free(suspect))
-            released.push({ address: suspect.allocation.address, why: suspect.verdict.why });
-      }
-
-    const releasedBlocks = graceMs > 0 ? await releaseBlocks(blocks, now) : [];
-    if (graceMs > 0) await dropStaleAffinities(blocks, now);
+    const blockScan = { blocks, seen, live, sightings, now, graceMs };
+    const releasedBlocks = graceMs > 0 ? await collectBlocks(engine, blockScan) : [];
+    if (graceMs > 0) await dropStaleAffinities(engine, blockScan);
     const repairedHandles = graceMs > 0 ? await reconcileHandles(engine, sightings, now, vmGraceMs) : [];
-    await thaw(blocks, configuration.ipCooldownSeconds);
+    await thawBlocks(engine, blocks, configuration.ipCooldownSeconds);
     sightings.turn();
+    problems.push(...unjudged.problems());
+    const { allocations } = look;
     return { allocations, candidates, released, clearedOwners, releasedBlocks, repairedHandles, problems };
   }
 
@@ -142,19 +165,17 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     return sightings.see(`leak ${address} ${handle} ${sequence} ${ownersText(owners)}`, now, grace);
   }
 
-  /** Nothing is released on what a cache says. */
-  async function isStillLeaked(
-    list: readonly Suspect[],
+  /** Nothing is released on what a list says. */
+  async function areStillLeaked(
+    suspects: readonly Suspect[],
     how: JudgeOptions,
-    problems: string[],
+    unjudged: Unjudged,
   ): Promise<boolean> {
-    for (const { allocation } of list) {
+    for (const { allocation } of suspects) {
       try {
         if ((await judge(allocation, how)).kind !== "leaked") return false;
       } catch (error) {
-        problems.push(
-          `${allocation.address} cannot be judged: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        unjudged.add(allocation.address, error);
         return false;
       }
     }
@@ -162,11 +183,11 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
   }
 
   /** Frees an address only if it is still the very allocation that was judged, with the same owners. */
-  async function free({ allocation, verdict }: Suspect): Promise<boolean> {
-    const { block, handle, sequence, owners, address } = allocation;
+  async function free({ allocation, verdict }: Suspect, isIndexed: boolean): Promise<boolean> {
     if (!(await freeUnchanged(engine, allocation))) return false;
+    const { block, handle, sequence, owners, address } = allocation;
     engine.logger.info({ address, handle, sequence, owners }, `leaked address released: ${verdict.why}`);
-    if (handle) await engine.handles.add(handle, block.cidr, -1);
+    if (handle && isIndexed) await engine.handles.add(handle, block.cidr, -1);
     return true;
   }
 
@@ -174,18 +195,22 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     allocation: Allocated,
     side: "active" | "alternate",
     now: number,
+    unjudged: Unjudged,
   ): Promise<boolean> {
     const { block, ordinal, address, owners } = allocation;
-    if (graceMs === 0 || !sightings.see(`owner ${address} ${side} ${ownersText(owners)}`, now, graceMs))
+    if (!sightings.see(`owner ${address} ${side} ${ownersText(owners)}`, now, graceMs)) return false;
+    try {
+      const again = await judge(allocation, {
+        facts: live,
+        handle: undefined,
+        persistence: "Enabled",
+        replacedVm: engine.replacedVm,
+      });
+      if (again.kind === "valid" && !again.stale.includes(side)) return false;
+    } catch (error) {
+      unjudged.add(address, error);
       return false;
-    const again = await judge(allocation, {
-      facts: live,
-      handle: undefined,
-      persistence: "Enabled",
-      replacedVm: engine.replacedVm,
-    }).catch(() => undefined);
-    if (again?.kind === "valid" && !again.stale.includes(side)) return false;
-    if (!again) return false;
+    }
     const cleared = await engine.blocks.update(block.cidr, (draft) => {
       const present = draft.at(ordinal);
       if (!present || !isUnchanged(present, allocation)) return false;
@@ -195,77 +220,18 @@ export function createCollector(engine: Engine, options: CollectorOptions): Coll
     return cleared === true;
   }
 
-  /** Blocks of nodes that are gone, and, of nodes with several, those that stay empty. */
-  async function releaseBlocks(blocks: readonly IPAMBlock[], now: number): Promise<string[]> {
-    const released: string[] = [];
-    const perNode = new Map<string, IPAMBlock[]>();
-    for (const block of blocks) {
-      const node = nodeOfAffinity(block.spec.affinity);
-      if (node !== undefined && tryDecodeBlock(block))
-        perNode.set(node, [...(perNode.get(node) ?? []), block]);
-    }
-    for (const [node, own] of perNode) {
-      const gone = !(await facts.node(node));
-      const familyOf = ({ spec }: IPAMBlock) => (spec.cidr.includes(":") ? 6 : 4);
-      const left = { 4: 0, 6: 0 };
-      for (const block of own) left[familyOf(block)]++;
-      for (const block of own) {
-        if (!gone && (!isEmptyBlock(block.spec) || left[familyOf(block)] <= 1)) continue;
-        const key = `block ${gone ? "gone" : "empty"} ${block.spec.cidr} ${node}`;
-        if (!sightings.see(key, now, gone ? 0 : graceMs)) continue;
-        if (gone && (await live.node(node))) continue;
-        const done = await engine.affinities.release(node, block.spec.cidr, { mustBeEmpty: !gone });
-        if (!done) continue;
-        left[familyOf(block)]--;
-        engine.host(node).drop(block.spec.cidr);
-        released.push(block.spec.cidr);
-      }
-    }
-    return released;
-  }
-
-  /** Affinities to blocks that are not the node's: left over from a claim that was lost or interrupted. */
-  async function dropStaleAffinities(blocks: readonly IPAMBlock[], now: number) {
-    const nodeOf = new Map(blocks.map(({ spec }) => [spec.cidr, nodeOfAffinity(spec.affinity)]));
-    for (const affinity of await engine.store.list("BlockAffinity")) {
-      const { metadata, spec } = affinity;
-      if (spec.type === "virtual" || nodeOf.get(spec.cidr) === spec.node || !blockGeometry(spec.cidr))
-        continue;
-      if (!sightings.see(`affinity ${metadata.name} ${metadata.resourceVersion}`, now, graceMs)) continue;
-      await engine.store.remove("BlockAffinity", affinity).catch(ignoreConflict);
-    }
-  }
-
-  /** Addresses whose rest is over become free, and blocks that nobody has and that are empty then disappear. */
-  async function thaw(blocks: readonly IPAMBlock[], cooldownSeconds: number) {
-    const options = { now: engine.now(), cooldownSeconds };
-    for (const block of blocks) {
-      const { cidr, attributes } = block.spec;
-      const isOver = (entry: BlockAttribute) => entry.releasedAt && !isCoolingDown(entry, options);
-      if (tryDecodeBlock(block) && attributes.some(isOver))
-        await engine.blocks.update(cidr, (draft) => {
-          draft.changed ||= draft.thawed > 0;
-        });
-    }
-  }
-
   return { scan };
 }
 
-/** How many addresses each suspected handle has in all. */
-function countHeld(
+/** Everything allocated in the blocks, with a pause now and then: others in this process want to run too. */
+function* allocationsIn(
   blocks: readonly IPAMBlock[],
-  suspects: ReadonlyMap<string, readonly Suspect[]>,
-): ReadonlyMap<string, number> {
-  const held = new Map<string, number>();
-  if (suspects.size === 0) return held;
-  for (const block of blocks) {
+  problems: string[],
+): Generator<Allocated | "turn", undefined> {
+  for (const [i, block] of blocks.entries()) {
+    if (i % blocksPerTurn === 0) yield "turn";
     const geometry = tryDecodeBlock(block);
-    if (!geometry) continue;
-    for (const { handle } of allocationsOf(block.spec, geometry)) {
-      const key = handle?.toLowerCase() ?? "";
-      if (suspects.has(key)) held.set(key, (held.get(key) ?? 0) + 1);
-    }
+    if (!geometry) problems.push(`IPAMBlock ${block.metadata.name} is corrupt and set aside`);
+    else for (const one of allocationsOf(block.spec, geometry)) yield { ...one, block: geometry };
   }
-  return held;
 }

@@ -4,6 +4,7 @@ import type { BlockTable } from "./block-table.ts";
 import type { ClusterFacts } from "./facts.ts";
 import type { Handles } from "./handles.ts";
 import type { Host } from "./host.ts";
+import type { ClusterInventory } from "./inventory.ts";
 import type { IPAMBlock } from "./resources.ts";
 import type { Settings } from "./settings.ts";
 import type { IpamStore } from "./store.ts";
@@ -16,6 +17,8 @@ export interface Engine {
   readonly affinities: Affinities;
   readonly allocator: Allocator;
   readonly facts: ClusterFacts | undefined;
+  /** Everything the cluster has, at one moment. */
+  readonly inventory: (() => Promise<ClusterInventory>) | undefined;
   readonly logger: IpamLogger;
   readonly now: () => Date;
   readonly host: (node: string) => Host;

@@ -42,6 +42,8 @@ export const remedies = {
   RequestInvalid: "This is a mistake of the caller: correct the field named in the message.",
   DatastoreNotLocked: "Lock the datastore first: calicoctl datastore migrate lock.",
   ReportMismatch: "Write a new report with fairleadctl ipam check -o, or pass --force.",
+  KubeVirtMissing:
+    "Wait until KubeVirt's definitions are back. If KubeVirt was removed for good, release what its VMs had by hand: fairleadctl ipam release --ip=<address>.",
   TooManyConflicts: "Many writers compete for one object. Retry.",
   DatastoreRefused:
     "Correct what the cause names: a missing role (see deploy/) or an object the API server does not accept.",
@@ -95,6 +97,7 @@ const retryable: ReadonlySet<IpamErrorCode> = new Set([
   "PreviousVmPresent",
   "TooManyConflicts",
   "DatastoreUnavailable",
+  "KubeVirtMissing",
 ]);
 
 /** True for an IpamError with one of these codes (any code when none is given), also across duplicate copies of this package. */

@@ -72,6 +72,8 @@ export interface IpamOptions {
   readonly settingsMaxAgeMs?: number | undefined;
   /** Live look-ups. With them an owner whose pod is gone no longer stands in the way of its successor. */
   readonly facts?: ClusterFacts | undefined;
+  /** Everything the cluster has, at one moment: where collection looks for suspects before it asks about them. */
+  readonly inventory?: (() => Promise<ClusterInventory>) | undefined;
   /**
    * A new VM with the name of a deleted one: `inherit` (default) gets its addresses, `renew` gets others. In both cases only after the
    * pods of the old VM are gone.
@@ -218,6 +220,7 @@ export function createEngine(options: IpamOptions): Engine {
     now,
     listBlocks,
     facts: options.facts,
+    inventory: options.inventory,
     logger,
     replacedVm: options.replacedVm ?? "inherit",
     handleObjects: options.handleObjects ?? "when-needed",

@@ -3,15 +3,15 @@ import {
   getIfPresent,
   isApiError,
   kinds,
-  listAll,
   type Node,
   nodeAnnotations,
   type Pod,
+  type ResourceKind,
   type VirtualMachine,
   type VirtualMachineInstance,
 } from "@fairlead/api";
 import type { ClusterFacts, PodFact, VmFact, VmiFact } from "./facts.ts";
-import type { ClusterInventory } from "./inventory.ts";
+import { type ClusterInventory, kubeVirtMissing } from "./inventory.ts";
 
 const podIpsAnnotation = "cni.projectcalico.org/podIPs";
 
@@ -24,7 +24,10 @@ export interface KubernetesFactsOptions {
   readonly guestPodOf?: ((vmi: VirtualMachineInstance) => string | undefined) | undefined;
 }
 
-/** Live facts, one API request each. */
+/**
+ * Live facts, one API request each. While the server serves no VirtualMachines, asking for one throws `KubeVirtMissing`; who never asks
+ * for one, in a cluster without KubeVirt, never meets it.
+ */
 export function createKubernetesFacts(
   client: ApiClient,
   { guestPodOf }: KubernetesFactsOptions = {},
@@ -35,11 +38,11 @@ export function createKubernetesFacts(
       return pod && podFact(pod);
     },
     async vm(namespace, name) {
-      const vm = await getIfPresent(client, kinds.VirtualMachine, { namespace, name });
+      const vm = await kubeVirt(client, kinds.VirtualMachine, { namespace, name });
       return vm && vmFact(vm);
     },
     async vmi(namespace, name) {
-      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name });
+      const vmi = await kubeVirt(client, kinds.VirtualMachineInstance, { namespace, name });
       return vmi && vmiFact(vmi, guestPodOf);
     },
     async node(name) {
@@ -49,32 +52,56 @@ export function createKubernetesFacts(
   };
 }
 
-/** Everything `check` compares with, from five lists. A cluster without KubeVirt has no VMs. */
+async function kubeVirt<T>(
+  client: ApiClient,
+  kind: ResourceKind<T, never>,
+  ref: { readonly namespace: string; readonly name: string },
+): Promise<T | undefined> {
+  try {
+    return await getIfPresent(client, kind, ref);
+  } catch (error) {
+    throw isApiError(error, "NotServed") ? kubeVirtMissing(kind.kind, error) : error;
+  }
+}
+
+/**
+ * Everything that allocations are compared with, from four lists, each page reduced to what counts before the next is read. Where the
+ * server serves no VirtualMachines they are undefined: unknown, not none.
+ */
 export async function readInventory(client: ApiClient): Promise<ClusterInventory> {
-  const orNone = async <T>(list: Promise<{ readonly items: T[] }>): Promise<T[]> => {
-    try {
-      return (await list).items;
-    } catch (error) {
-      if (isApiError(error, "NotServed")) return [];
+  const unlessMissing = <T>(list: Promise<T[]>): Promise<T[] | undefined> =>
+    list.catch((error: unknown) => {
+      if (isApiError(error, "NotServed")) return undefined;
       throw error;
-    }
-  };
+    });
   const [pods, nodes, vms, vmis] = await Promise.all([
-    listAll(client, kinds.Pod).then(({ items }) => items),
-    listAll(client, kinds.Node).then(({ items }) => items),
-    orNone(listAll(client, kinds.VirtualMachine)),
-    orNone(listAll(client, kinds.VirtualMachineInstance)),
-  ]);
-  return {
-    pods: pods.map((pod) => ({ ...named(pod), ...podFact(pod) })),
-    nodes: nodes.map((node) => ({
+    reduced(client, kinds.Pod, (pod) => ({ ...named(pod), ...podFact(pod) })),
+    reduced(client, kinds.Node, (node) => ({
       name: node.metadata.name,
       labels: node.metadata.labels ?? {},
       tunnelAddresses: tunnelAddresses(node),
     })),
-    vms: vms.map((vm) => ({ ...named(vm), ...vmFact(vm) })),
-    vmis: vmis.map((vmi) => ({ ...named(vmi), ...vmiFact(vmi) })),
-  };
+    unlessMissing(reduced(client, kinds.VirtualMachine, (vm) => ({ ...named(vm), ...vmFact(vm) }))),
+    unlessMissing(
+      reduced(client, kinds.VirtualMachineInstance, (vmi) => ({ ...named(vmi), ...vmiFact(vmi) })),
+    ),
+  ]);
+  return { pods, nodes, vms, vmis };
+}
+
+async function reduced<T, F>(
+  client: Pick<ApiClient, "list">,
+  kind: ResourceKind<T, never>,
+  reduce: (object: T) => F,
+): Promise<F[]> {
+  const facts: F[] = [];
+  let next: string | undefined;
+  do {
+    const page = await client.list(kind, { limit: 500, continue: next });
+    facts.push(...page.items.map(reduce));
+    next = page.continue;
+  } while (next);
+  return facts;
 }
 
 const named = ({ metadata }: { readonly metadata: Pod["metadata"] }) => ({

@@ -1,4 +1,5 @@
 import type { ClusterFacts, PodFact, VmFact, VmiFact } from "./facts.ts";
+import type { ClusterInventory } from "./inventory.ts";
 import { createIpam, type Ipam, type IpamOptions } from "./ipam.ts";
 import { createMemoryStore, type MemoryStore } from "./memory-store.ts";
 import { blockName } from "./names.ts";
@@ -43,8 +44,24 @@ export class Testbed {
       wait: async () => {},
       random: () => 0,
       settingsMaxAgeMs: 0,
+      inventory: async () => this.inventory(),
       ...options,
     });
+  }
+
+  /** What exists, all at once. */
+  inventory(): ClusterInventory {
+    const named = <T>(facts: ReadonlyMap<string, T>) =>
+      [...facts].map(([key, fact]) => {
+        const [namespace = "", name = ""] = key.split("/");
+        return { namespace, name, ...fact };
+      });
+    return {
+      pods: named(this.pods),
+      nodes: [...this.nodes].map((name) => ({ name, labels: {}, tunnelAddresses: [] })),
+      vms: named(this.vms),
+      vmis: named(this.vmis),
+    };
   }
 
   /** A pod that exists from now on, created a second after the one before. */
