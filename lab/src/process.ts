@@ -25,6 +25,11 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** Children, their children, and so on. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
 /** Sends a signal; false when the process is gone already. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {

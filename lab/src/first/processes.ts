@@ -94,14 +94,17 @@ export function workers(topology: Topology): ProcessSpec[] {
   return topology.nodes
     .filter((node) => node.role === "worker")
     .flatMap(({ name: node }) => {
-      const bird = "/var/lib/fairlead/bird.conf";
       const specs: (Omit<ProcessSpec, "node" | "name"> & { name: string })[] = [
         {
           name: "bird",
           isPrompt: true,
-          // -R: keep the routes of the last run until the neighbours are back.
-          argv: ["bird", "-f", "-R", "-c", bird, "-s", "/run/fairlead/bird.ctl"],
-          after: inNode(node, bird),
+          isContainer: true,
+          argv: [
+            "sh",
+            source("packages/bgp/entry/bird.sh"),
+            "/var/lib/fairlead/bird.conf",
+            "/run/fairlead/bird.ctl",
+          ],
         },
         {
           name: "fairlead-node",

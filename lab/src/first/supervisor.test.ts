@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { startTimeOf } from "../process.ts";
 import { Supervisor } from "./supervisor.ts";
 
 let logDirectory: string;
@@ -47,6 +48,26 @@ test("a killed program is started again under another process ID", async () => {
   const pid = supervisor.kill("one", "SIGKILL");
   await expect.poll(() => one()?.state === "running" && one()?.pid !== pid).toBe(true);
   expect(one()).toMatchObject({ restarts: 1, lastExit: "SIGKILL" });
+});
+
+test("SIGKILL of a container ends what it has started, SIGTERM is for its first process to act on", async () => {
+  const started = join(logDirectory, "started");
+  run(`trap 'echo told; kill $!; wait; exit 0' TERM; sleep 60 & echo $! > ${started}; wait`, {
+    isContainer: true,
+  });
+  const inner = async () => {
+    await expect.poll(() => existsSync(started) && readFileSync(started, "utf8")).toMatch(/\n/);
+    const pid = Number(readFileSync(started, "utf8"));
+    rmSync(started);
+    return pid;
+  };
+  const first = await inner();
+  supervisor.kill("one", "SIGKILL");
+  await expect.poll(() => startTimeOf(first)).toBeUndefined();
+  const second = await inner();
+  supervisor.kill("one", "SIGTERM");
+  await expect.poll(() => startTimeOf(second)).toBeUndefined();
+  await expect.poll(() => readFileSync(one()?.log ?? "", "utf8")).toBe("told\n");
 });
 
 test("a stopped program stays stopped until it is started again", async () => {

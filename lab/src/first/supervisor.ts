@@ -7,6 +7,7 @@ import { run } from "../command.ts";
 import type { ProcessState, ProcessStatus } from "../control/protocol.ts";
 import { LabError, messageOf } from "../error.ts";
 import { promptly } from "../precedence.ts";
+import { descendantsOf, sendSignal } from "../process.ts";
 
 /** One long-running program of the lab, as data. */
 export interface ProcessSpec {
@@ -18,6 +19,8 @@ export interface ProcessSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Interrupts the others as soon as it has something to do. */
   readonly isPrompt?: boolean;
+  /** What it starts belongs to it: SIGKILL ends that as well, as the end of a container does. */
+  readonly isContainer?: boolean;
   /** Runs when the others leave it a processor. */
   readonly isBackground?: boolean;
   /** Path as seen by the supervisor; the program starts when this file exists. */
@@ -86,7 +89,7 @@ export class Supervisor {
       state: entry.state,
       ...(entry.child?.pid !== undefined && { pid: entry.child.pid }),
       restarts: entry.restarts,
-      memory: entry.child?.pid === undefined ? 0 : this.#memoryOf(entry.child.pid),
+      memory: processesOf(entry).reduce((sum, pid) => sum + this.#memoryOf(pid), 0),
       ...(entry.lastExit !== undefined && { lastExit: entry.lastExit }),
       log: entry.log,
     }));
@@ -97,7 +100,7 @@ export class Supervisor {
     const entry = this.#find(name);
     const pid = entry.child?.pid;
     if (pid === undefined) throw new LabError("BadRequest", `${name} does not run (${entry.state})`);
-    entry.child?.kill(signal);
+    signalTo(entry, signal);
     return pid;
   }
 
@@ -117,7 +120,7 @@ export class Supervisor {
     const entry = this.#find(name);
     clearTimeout(entry.timer);
     entry.state = "stopped";
-    entry.child?.kill(signal);
+    signalTo(entry, signal);
   }
 
   /** Asks everything to end; nothing is started any more. */
@@ -209,6 +212,19 @@ export class Supervisor {
     entry.timer = setTimeout(() => this.#start(entry), entry.delay);
     entry.delay = Math.min(backOff.longest, Math.max(backOff.first, entry.delay * 2));
   }
+}
+
+/** The program's process, and those of its container. */
+function processesOf({ spec, child }: Entry): number[] {
+  if (child?.pid === undefined) return [];
+  return [child.pid, ...(spec.isContainer ? descendantsOf(child.pid) : [])];
+}
+
+/** Only the kernel ends a container's other processes; any other signal is for the program to act on. */
+function signalTo(entry: Entry, signal: NodeJS.Signals): void {
+  const [, ...others] = signal === "SIGKILL" ? processesOf(entry) : [];
+  entry.child?.kill(signal);
+  for (const pid of others) sendSignal(pid, signal);
 }
 
 /** Where all sessions are one to the kernel. */

@@ -1,11 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Bird, createBird } from "./bird.ts";
 import { birdConfiguration } from "./configuration.ts";
 import { speaker } from "./speaker.fixture.ts";
+
+const entry = join(import.meta.dirname, "..", "entry", "bird.sh");
 
 /** The router's own configuration: an iBGP route reflector that installs what it hears. */
 const reflector = `
@@ -24,10 +27,19 @@ export interface Machine {
   readonly name: string;
   readonly bird: Bird;
   ip(...args: string[]): string;
-  /** Starts BIRD with whatever its configuration file says. */
+  /** Starts BIRD with whatever its configuration file says; a worker's as in a container, by `entry/bird.sh`. */
   start(): void;
   /** Kills BIRD without warning. */
   kill(): Promise<void>;
+  /** Sends SIGTERM to what was started, as a kubelet does, and resolves with its exit status. */
+  terminate(): Promise<number | null>;
+  /** Resolves with the exit status of what was started. */
+  ended(): Promise<number | null>;
+  /** Programs that what was started has started. */
+  children(): { readonly pid: number; readonly name: string }[];
+  readonly configFile: string;
+  /** Follows what the kernel says of its routes to this destination; the function ends it and returns the lines. */
+  watch(destination: string): () => readonly string[];
 }
 
 /**
@@ -125,16 +137,53 @@ export class Fabric implements AsyncDisposable {
         const family = args.some((arg) => arg.includes("::")) ? ["-6"] : [];
         return execFileSync("ip", ["-n", namespace, ...family, ...args], { encoding: "utf8", stdio: "pipe" });
       },
+      configFile,
       start: () => {
-        const argv = ["netns", "exec", namespace, "bird", "-f", "-R", "-c", configFile, "-s", controlSocket];
-        machine.child = spawn("ip", argv, { stdio: "ignore" });
+        const command =
+          name === "tor"
+            ? ["bird", "-f", "-R", "-c", configFile, "-s", controlSocket]
+            : ["sh", entry, configFile, controlSocket];
+        // A group of its own, which ends together as the processes of a container do.
+        machine.child = spawn("ip", ["netns", "exec", namespace, ...command], {
+          stdio: "ignore",
+          detached: true,
+        });
       },
       kill: async () => {
         const { child } = machine;
         if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-        const gone = new Promise((resolve) => child.once("exit", resolve));
-        child.kill("SIGKILL");
-        await gone;
+        process.kill(-child.pid!, "SIGKILL");
+        await machine.ended();
+      },
+      terminate: () => {
+        machine.child!.kill("SIGTERM");
+        return machine.ended();
+      },
+      ended: async () => {
+        const child = machine.child!;
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+        return child.exitCode;
+      },
+      children: () => {
+        const { pid } = machine.child!;
+        return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+          .trim()
+          .split(" ")
+          .filter((text) => text !== "")
+          .map((text) => ({ pid: Number(text), name: readFileSync(`/proc/${text}/comm`, "utf8").trim() }));
+      },
+      watch: (destination) => {
+        const monitor = spawn("ip", ["-n", namespace, "monitor", "route"], {
+          stdio: ["ignore", "pipe", "ignore"],
+        });
+        let text = "";
+        monitor.stdout.setEncoding("utf8").on("data", (chunk) => {
+          text += chunk;
+        });
+        return () => {
+          monitor.kill("SIGKILL");
+          return text.split("\n").filter((line) => line.includes(destination));
+        };
       },
     };
     this.#machines.push(machine);
