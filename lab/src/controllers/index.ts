@@ -1,6 +1,7 @@
 import { Connection } from "../apiserver/connection.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
 import { NamespaceController } from "./namespaces.ts";
+import { NodeLifecycle } from "./node-lifecycle.ts";
 import { Scheduler } from "./scheduler.ts";
 import { WorkloadController } from "./workloads.ts";
 
@@ -17,6 +18,7 @@ export async function startControllers(kubeconfig: string): Promise<{ stop(): vo
   const running = await Promise.all([
     GarbageCollector.start(connection),
     NamespaceController.start(connection),
+    NodeLifecycle.start(connection),
     Scheduler.start(connection),
     WorkloadController.start(connection),
   ]);

@@ -1,6 +1,7 @@
-import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from "../apiserver/json.ts";
+import { isObject, type Json, listAt, objectAt, stringAt } from "../apiserver/json.ts";
 import type { KubeObject } from "../apiserver/objects.ts";
 import { matchLabelSelector } from "../apiserver/selectors/labels.ts";
+import { type Taint, taintsOf, tolerates } from "./node-taints.ts";
 
 export type Decision =
   | { readonly node: string }
@@ -43,17 +44,19 @@ function obstacleOn(
   pods: readonly KubeObject[],
 ): string | undefined {
   const labels = node.metadata.labels ?? {};
-  const tolerations = listAt(pod, "spec", "tolerations");
+  const tolerations = listAt(pod, "spec", "tolerations").filter(isObject);
+  const isTolerated = (taint: Pick<Taint, "key" | "effect" | "value">) =>
+    tolerations.some((toleration) => tolerates(toleration, taint));
   if (
     objectAt(node, "spec")?.unschedulable === true &&
-    !tolerates(tolerations, { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" })
+    !isTolerated({ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" })
   )
     return "node(s) were unschedulable";
   const ready = listAt(node, "status", "conditions").find((c) => stringAt(c, "type") === "Ready");
   if (ready !== undefined && stringAt(ready, "status") !== "True") return "node(s) were not ready";
-  for (const taint of listAt(node, "spec", "taints"))
-    if (isObject(taint) && taint.effect !== "PreferNoSchedule" && !tolerates(tolerations, taint))
-      return `node(s) had untolerated taint {${String(taint.key)}: ${String(taint.value ?? "")}}`;
+  for (const taint of taintsOf(node))
+    if (taint.effect !== "PreferNoSchedule" && !isTolerated(taint))
+      return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
   const selector = objectAt(pod, "spec", "nodeSelector") ?? {};
   if (
     Object.entries(selector).some(([key, value]) => labels[key] !== value) ||
@@ -62,15 +65,6 @@ function obstacleOn(
     return "node(s) didn't match Pod's node affinity/selector";
   if (breaksAntiAffinity(pod, node, nodes, pods)) return "node(s) didn't match pod anti-affinity rules";
   return undefined;
-}
-
-function tolerates(tolerations: readonly Json[], taint: JsonObject): boolean {
-  return tolerations.filter(isObject).some((t) => {
-    if (t.effect !== undefined && t.effect !== "" && t.effect !== taint.effect) return false;
-    if (t.key === undefined || t.key === "") return t.operator === "Exists";
-    if (t.key !== taint.key) return false;
-    return t.operator === "Exists" || (t.value ?? "") === (taint.value ?? "");
-  });
 }
 
 function matchesNodeAffinity(pod: KubeObject, node: KubeObject): boolean {

@@ -28,7 +28,14 @@ export interface KubeletOptions {
 }
 
 /** Milliseconds. */
-const interval = { lease: 10_000, networkCheck: 500, nodeStatus: 60_000 } as const;
+const interval = {
+  lease: 10_000,
+  /** As often as the kubelet asks its runtime for its status, and containerd then every plug-in for its own. */
+  networkCheck: 5_000,
+  /** A real kubelet leaves a node unready for longer; nobody here wants to wait for that. */
+  whileNotReady: 500,
+  nodeStatus: 60_000,
+} as const;
 /** Longest a CNI plug-in may take: policy setup may wait for a while. */
 const pluginTimeout = 120_000;
 
@@ -149,15 +156,23 @@ function attachmentOf(record: PodRecord) {
   return { containerId: record.containerId, ifName: "eth0" };
 }
 
-/** Why no pod can be attached now, undefined when it can. */
-async function networkProblem(network: CniNetwork, directory: string): Promise<string | undefined> {
+/**
+ * Why no pod can be attached now, undefined when it can; in the words of containerd, which asks STATUS of every plug-in whenever the kubelet
+ * asks it for its own, and of the kubelet, which makes that the reason of the node's condition.
+ */
+export async function networkProblem(
+  network: Pick<CniNetwork, "status">,
+  directory: string,
+): Promise<string | undefined> {
+  const words =
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:";
   try {
     const list = await findNetworkList(directory);
-    if (list === undefined) return `no network configuration in ${directory}`;
+    if (list === undefined) return `${words}Network plugin returns error: cni plugin not initialized`;
     await network.status(list);
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    return `${words}Network plugin returns error: ${messageOf(error)}`;
   }
 }
 
@@ -173,6 +188,7 @@ function heartbeat(
   const node = first.name;
   let reported = first;
   let reportedAt = now();
+  let checkedAt = now();
   let busy = false;
   const guarded = (work: () => Promise<void>) => () => {
     work().catch((error: unknown) => {
@@ -186,8 +202,9 @@ function heartbeat(
     busy = true;
     try {
       const due = now() - reportedAt >= interval.nodeStatus;
-      // A ready network is looked at with the status only; one that is not, until it is.
-      if (reported.notReady === undefined && !due) return;
+      const pause = reported.notReady === undefined ? interval.networkCheck : interval.whileNotReady;
+      if (now() - checkedAt < pause) return;
+      checkedAt = now();
       const current = await state();
       if (current.notReady === reported.notReady && !due) return;
       await reportNode(client, current, now(), signal);
@@ -197,7 +214,7 @@ function heartbeat(
       busy = false;
     }
   });
-  return [setInterval(renew, interval.lease), setInterval(check, interval.networkCheck)];
+  return [setInterval(renew, interval.lease), setInterval(check, interval.whileNotReady)];
 }
 
 /** Repeats until it works: the API server may not be there yet. */

@@ -91,7 +91,12 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
 
 if (import.meta.main) {
   const abort = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
+  const leave = () => {
+    abort.abort();
+    // A round that does not end is cut off as by a crash: its successor finds what it left half done and completes it.
+    setTimeout(() => process.exit(1), 20_000).unref();
+  };
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, leave);
   try {
     await run(readOptions(process.argv.slice(2)), abort.signal);
   } catch (error) {

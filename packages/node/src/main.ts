@@ -32,6 +32,7 @@ import { createRemarks, type Remarks } from "./remarks.ts";
 import { readRoutePriorities } from "./route-priorities.ts";
 import { openTimeline } from "./timeline.ts";
 import { createWarnings } from "./warnings.ts";
+import { abortWhenTold } from "./way-out.ts";
 
 /** The real parts on this machine. Runs until the signal; leaves routes and rules in force. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
@@ -155,12 +156,13 @@ function updateMessenger(binDir: string, onError: (error: unknown) => void): voi
 }
 
 if (import.meta.main) {
-  const abort = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => abort.abort());
+  const late = () =>
+    process.stderr.write("fairlead-node: calls under way have not ended; they are left to be repeated\n");
+  const signal = abortWhenTold(process, late);
   try {
-    await runAgent(readOptions(process.argv.slice(2)), abort.signal);
+    await runAgent(readOptions(process.argv.slice(2)), signal);
   } catch (error) {
-    if (!abort.signal.aborted) {
+    if (!signal.aborted) {
       process.stderr.write(
         `fairlead-node: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
       );

@@ -1,8 +1,8 @@
 /**
  * `node --import effects.preload.ts <agent>`: a preload that stands between the agent, its threads and the world. Each effect has a name; when the name in
- * `$FAIRLEAD_EFFECTS/armed` comes up, the process is killed before that effect, or waits until it is let go. The agent itself knows nothing of this.
+ * `$FAIRLEAD_EFFECTS/armed` comes up, the process is killed or told to end before that effect, or waits until it is let go. The agent itself knows nothing of this.
  */
-import fs, { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import fs, { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { Server, Socket } from "node:net";
 import { basename, join } from "node:path";
@@ -28,6 +28,11 @@ function before(effect: string): void {
   appendFileSync(at("effects"), `${effect}\n`);
   const armed = readArmed();
   if (armed?.effect !== effect) return;
+  if (armed.action === "terminate") {
+    rmSync(at("armed"));
+    process.kill(process.pid, "SIGTERM");
+    return;
+  }
   if (armed.action === "kill") process.kill(process.pid, "SIGKILL");
   else writeFileSync(at("reached"), effect);
   const still = new Int32Array(new SharedArrayBuffer(4));

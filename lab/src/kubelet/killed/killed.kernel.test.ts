@@ -1,4 +1,4 @@
-/** kill -9 of agent, messenger and runtime at every step of ADD and DEL: nothing is doubled, nothing is left. */
+/** kill -9 of agent, messenger and runtime, and SIGTERM of the agent, at every step of ADD and DEL: nothing is doubled, nothing is left. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { childrenOf } from "../../process.ts";
@@ -79,7 +79,7 @@ it.each(stepsOfAdd)("the agent dies in ADD before '$effect'; $next", async ({ ef
   await expectNothing();
 });
 
-it.each([
+const stepsOfDel = [
   "node: delete route",
   "endpoint status removed",
   "pod: delete link",
@@ -88,7 +88,9 @@ it.each([
   "patch Pod",
   "attachment removed",
   "answer",
-])("the agent dies in DEL before '%s'; DEL is tried again", async (effect) => {
+];
+
+it.each(stepsOfDel)("the agent dies in DEL before '%s'; DEL is tried again", async (effect) => {
   const pod = await newPod();
   await expectOne(await world.add(pod));
   world.arm({ effect, action: "kill" });
@@ -98,6 +100,31 @@ it.each([
   await expectNothing();
   await world.del(pod);
 });
+
+it.each(stepsOfAdd)(
+  "the agent is told to end in ADD before '$effect': it finishes the call first",
+  async ({ effect }) => {
+    const pod = await newPod();
+    world.arm({ effect, action: "terminate" });
+    const addresses = await world.add(pod);
+    await world.agentLeft();
+    await expectOne(addresses);
+    await world.del(pod);
+    await expectNothing();
+  },
+);
+
+it.each(stepsOfDel)(
+  "the agent is told to end in DEL before '%s': it finishes the call first",
+  async (effect) => {
+    const pod = await newPod();
+    await expectOne(await world.add(pod));
+    world.arm({ effect, action: "terminate" });
+    await world.del(pod);
+    await world.agentLeft();
+    await expectNothing();
+  },
+);
 
 it.each(["attachment claimed", "pod: make link", "answer"])(
   "the messenger dies in ADD before '%s'; the agent goes on, and DEL takes all of it back",

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ApiClient, createApiClient, kinds, ownCrds } from "@fairlead/api";
 import { NetworkNamespace, RouteSocket } from "@fairlead/netlink";
-import { startApiServer } from "../../apiserver/index.ts";
+import { type ApiServer, startApiServer } from "../../apiserver/index.ts";
 import { run } from "../../command.ts";
 import { compileCache, workspace } from "../../first/paths.ts";
 import { ResultsCache } from "../cni/cache.ts";
@@ -70,8 +70,7 @@ export class NodeUnderFire implements AsyncDisposable {
 
   static async start(): Promise<NodeUnderFire> {
     const server = await startApiServer();
-    const world = new NodeUnderFire(server.adminKubeconfig);
-    world.#resources.defer(() => server.close());
+    const world = new NodeUnderFire(server);
     try {
       world.#forward(server.port);
       await world.#fill();
@@ -83,11 +82,13 @@ export class NodeUnderFire implements AsyncDisposable {
     }
   }
 
-  private constructor(kubeconfig: string) {
+  private constructor(server: ApiServer) {
     const directory = this.#directory;
+    // After the agent, whose watches would keep it.
+    this.#resources.defer(() => server.close());
     this.#resources.defer(() => rmSync(directory, { recursive: true, force: true }));
     for (const name of ["pods", "effects", "bin"]) mkdirSync(join(directory, name));
-    writeFileSync(join(directory, "kubeconfig"), kubeconfig, { mode: 0o600 });
+    writeFileSync(join(directory, "kubeconfig"), server.adminKubeconfig, { mode: 0o600 });
     this.#netns = NetworkNamespace.createAt(join(directory, "node"));
     this.#resources.defer(() => {
       this.#netns.close();
@@ -211,11 +212,24 @@ export class NodeUnderFire implements AsyncDisposable {
   }
 
   /** Waits until the agent has killed itself, and starts it again. */
-  async agentDied(): Promise<void> {
+  agentDied(): Promise<void> {
+    return this.#agentEnded("SIGKILL");
+  }
+
+  /** Waits until the agent has ended because it was told to, and starts it again. */
+  agentLeft(): Promise<void> {
+    return this.#agentEnded(0);
+  }
+
+  terminateAgent(): void {
+    this.#agent!.kill("SIGTERM");
+  }
+
+  async #agentEnded(expected: number | NodeJS.Signals): Promise<void> {
     const agent = this.#agent!;
-    await eventually("the agent's death", () => agent.signalCode !== null || agent.exitCode !== null);
-    if (agent.signalCode !== "SIGKILL")
-      throw new Error(`the agent ended with ${agent.exitCode ?? agent.signalCode}`);
+    await eventually("the agent's end", () => agent.signalCode !== null || agent.exitCode !== null);
+    const end = agent.exitCode ?? agent.signalCode;
+    if (end !== expected) throw new Error(`the agent ended with ${end}`);
     await this.startAgent();
   }
 
