@@ -11,7 +11,7 @@ import {
 import { binding } from "./bridge-binding.ts";
 import { leaseFor } from "./dhcp-message.ts";
 import { type DhcpServer, startDhcpServer } from "./dhcp-server.ts";
-import type { Faults } from "./faults.ts";
+import type { Plan } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import type {
   DomainState,
@@ -21,7 +21,7 @@ import type {
   TargetMethods,
   TargetSockets,
 } from "./launcher-protocol.ts";
-import { createMigrationMonitor, type MigrationLimits } from "./migration-monitor.ts";
+import { type MigrationLimits, superviseMigration } from "./migration-monitor.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { connectRpc, type RpcClient, type RpcServer, serveRpc } from "./rpc.ts";
 
@@ -33,8 +33,8 @@ export interface LauncherOptions {
   readonly journal: Journal;
   /** Called after every change. */
   readonly onStatus: (status: LauncherStatus) => void;
-  /** Called when the launcher should end. */
-  readonly onExit: () => void;
+  /** Called when the launcher should end, with its exit status. */
+  readonly onExit: (code: number) => void;
 }
 
 /** Milliseconds the target may take to run the guest after the source has sent everything. */
@@ -46,8 +46,8 @@ const arrivalDeadline = 30_000;
 const confirmation = 300;
 /** How often KubeVirt's launcher asks libvirt whether the incoming job is over, milliseconds. */
 const jobPoll = 100;
-/** How often a copy is judged, milliseconds. A copy as short as most are here is left in peace. */
-const monitorInterval = 1_000;
+/** How long a launcher whose domain has ended waits for virt-handler, milliseconds. */
+const patience = { ended: 15_000, crashed: 2_000 } as const;
 
 const timestamp = () => `${new Date().toISOString().slice(0, 19)}Z`;
 
@@ -72,6 +72,9 @@ export class LauncherDomain implements LauncherMethods {
   #dhcp: DhcpServer | undefined;
   #control: RpcServer<never> | undefined;
   #abort: AbortController | undefined;
+  /** When the guest had moved away, and how long the launcher stays from then on. */
+  #departure: { readonly at: number; readonly staysMs: number } | undefined;
+  #crashPatience: number = patience.crashed;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
@@ -94,8 +97,8 @@ export class LauncherDomain implements LauncherMethods {
     return this.status();
   }
 
-  async prepareTarget(params: { uid: string; network: PodNetwork; faults: Faults }): Promise<TargetSockets> {
-    const { uid, network, faults } = params;
+  async prepareTarget(params: { uid: string; network: PodNetwork; plan: Plan }): Promise<TargetSockets> {
+    const { uid, network, plan } = params;
     const sockets = {
       control: `${this.#options.directory}/control.sock`,
       memory: `${this.#options.directory}/49152.sock`,
@@ -106,11 +109,12 @@ export class LauncherDomain implements LauncherMethods {
     let arrived: Promise<void> | undefined;
     const methods: TargetMethods = {
       begin: async ({ domain, postCopy }) => {
-        await this.#serveDhcp(network, faults.dhcpForgetsGuestMac ? network.mac : domain.mac);
+        this.#migration = { uid, role: "target", startTimestamp: timestamp() };
+        await this.#serveDhcp(network, plan.dhcpForgetsGuestMac ? network.mac : domain.mac);
         await this.#run(domain, true);
         const machine = this.#machine!;
         const { resumed, completed } = await receive(machine.qmp, `unix:${sockets.memory}`, { postCopy });
-        running = resumed.then((at) => this.#arrive(uid, at));
+        running = resumed.then((at) => this.#arrive(uid, at, plan));
         arrived = running.then(() => completed);
         // The part of a guest is no guest.
         arrived.then(() => this.#endIncomingJob()).catch(() => machine.kill());
@@ -121,6 +125,9 @@ export class LauncherDomain implements LauncherMethods {
       },
       finish: async () => {
         await arrived;
+        const { killTargetAfterSwitchMs } = plan;
+        if (killTargetAfterSwitchMs === undefined) return;
+        void delay(killTargetAfterSwitchMs).then(() => this.#machine?.kill());
       },
       cancel: async () => {
         await this.#machine?.kill();
@@ -135,7 +142,7 @@ export class LauncherDomain implements LauncherMethods {
     sockets: TargetSockets;
     bandwidth: number;
     limits: MigrationLimits;
-    faults: Faults;
+    plan: Plan;
   }): Promise<LauncherStatus> {
     if (this.#state !== "running" || this.#machine === undefined || this.#domain === undefined) {
       throw new Error(`a domain that is ${this.#state} cannot migrate`);
@@ -156,7 +163,7 @@ export class LauncherDomain implements LauncherMethods {
 
   async shutdown({ grace }: { grace: number }): Promise<void> {
     const machine = this.#machine;
-    if (machine === undefined) return this.#options.onExit();
+    if (machine === undefined) return this.#options.onExit(0);
     // A guest that has not arrived yet cannot obey.
     if (this.#state === "incoming") await machine.kill();
     await machine.qmp.execute("system_powerdown").catch(() => {});
@@ -165,8 +172,16 @@ export class LauncherDomain implements LauncherMethods {
   }
 
   async exit(_params: Record<string, never>): Promise<void> {
+    await this.kill();
+    const departed = this.#departure;
+    if (departed === undefined) return this.#options.onExit(0);
+    const left = departed.staysMs - (performance.now() - departed.at);
+    this.#leave(0, Math.max(0, left));
+  }
+
+  /** Ends QEMU, if there is one. */
+  async kill(): Promise<void> {
     await this.#machine?.kill();
-    this.#options.onExit();
   }
 
   async #moveOut(
@@ -175,7 +190,7 @@ export class LauncherDomain implements LauncherMethods {
     params: Parameters<LauncherMethods["migrate"]>[0],
     signal: AbortSignal,
   ): Promise<void> {
-    const { uid, faults, limits } = params;
+    const { uid, plan, limits } = params;
     const journal: Journal = (event, at, more) =>
       this.#options.journal(event, at, { migration: uid, ...more });
     const over = new AbortController();
@@ -187,26 +202,26 @@ export class LauncherDomain implements LauncherMethods {
         void this.#supervise(machine, domain, params, { over: over.signal, tooLong });
         const result = await migrate(machine.qmp, {
           uri: `unix:${params.sockets.memory}`,
-          bandwidth: faults.bandwidth ?? params.bandwidth,
+          bandwidth: plan.bandwidth ?? params.bandwidth,
           signal,
           onCopying: () => {
-            if (faults.killTargetDuringCopy) void target.call("cancel", {}).catch(() => {});
+            if (plan.killTargetDuringCopy) void target.call("cancel", {}).catch(() => {});
           },
-          ...((faults.stretchPauseMs || faults.abortAfterStop) && {
+          ...((plan.stretchPauseMs || plan.abortAfterStop) && {
             beforeSwitchover: async () => {
-              await delay(faults.stretchPauseMs ?? 0);
-              if (faults.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
+              await delay(plan.stretchPauseMs ?? 0);
+              if (plan.abortAfterStop) throw new Error("fault: aborted after the guest was stopped");
             },
           }),
           ...(limits.allowPostCopy && {
             postCopy: {
               from: tooLong.signal,
-              bandwidth: faults.postCopyBandwidth ?? params.bandwidth,
+              bandwidth: plan.postCopyBandwidth ?? params.bandwidth,
               onSwitched: () => {
                 this.#migration = { ...this.#migration!, hasSwitched: true };
                 this.#changed();
-                if (faults.breakAfterSwitchMs !== undefined)
-                  void breakLater(machine, target, faults.breakAfterSwitchMs).catch(() => {});
+                if (plan.breakAfterSwitchMs !== undefined)
+                  void breakLater(machine, target, plan.breakAfterSwitchMs).catch(() => {});
               },
             },
           }),
@@ -223,11 +238,13 @@ export class LauncherDomain implements LauncherMethods {
         else await machine.qmp.execute("cont").catch(() => {});
         throw error;
       }
+      this.#departure = { at: performance.now(), staysMs: plan.sourceEndMs };
       this.#migration = { ...this.#migration!, endTimestamp: timestamp() };
       this.#state = "migrated";
       await delay(confirmation);
       await machine.kill();
       this.#changed();
+      this.#leave(0, Math.max(patience.ended, plan.sourceEndMs));
     } catch (error) {
       const aborted = this.#migration?.aborted === true;
       const reason = aborted
@@ -250,29 +267,21 @@ export class LauncherDomain implements LauncherMethods {
     { uid, limits }: { uid: string; limits: MigrationLimits },
     { over, tooLong }: { over: AbortSignal; tooLong: AbortController },
   ): Promise<void> {
-    const judge = createMigrationMonitor(limits, domain.memoryMiB);
-    const began = performance.now();
-    for (;;) {
-      await delay(monitorInterval, undefined, { signal: over, ref: false }).catch(() => {});
-      if (over.aborted) return;
-      const { ram } = await machine.qmp
-        .execute<{ ram?: { remaining: number } }>("query-migrate")
-        .catch(() => ({ ram: undefined }));
-      const verdict = ram && judge({ elapsedMs: performance.now() - began, remaining: ram.remaining });
-      if (verdict === undefined) continue;
-      const { reason } = verdict;
-      const isAborted = verdict.do === "abort";
-      this.#options.journal(isAborted ? "migration-aborted" : "post-copy", monotonicNow(), {
-        migration: uid,
-        reason,
-      });
-      return isAborted ? this.abort({ uid }) : tooLong.abort();
-    }
+    const verdict = await superviseMigration(machine.qmp, limits, domain.memoryMiB, over);
+    if (verdict === undefined) return;
+    const { reason } = verdict;
+    const isAborted = verdict.do === "abort";
+    this.#options.journal(isAborted ? "migration-aborted" : "post-copy", monotonicNow(), {
+      migration: uid,
+      reason,
+    });
+    return isAborted ? this.abort({ uid }) : tooLong.abort();
   }
 
-  #arrive(uid: string, resumedAt: bigint): void {
+  #arrive(uid: string, resumedAt: bigint, { bereavedMs }: Plan): void {
     this.#options.journal("resumed", resumedAt, { migration: uid });
-    this.#migration = { uid, role: "target", readyTimestamp: timestamp() };
+    this.#migration = { ...this.#migration!, readyTimestamp: timestamp() };
+    this.#crashPatience = bereavedMs;
     this.#become("running");
   }
 
@@ -309,7 +318,13 @@ export class LauncherDomain implements LauncherMethods {
     void machine.exited.then(() => {
       if (this.#state === "migrated") return;
       this.#become(poweredOff ? "shutoff" : "crashed");
+      if (poweredOff) this.#leave(0, patience.ended);
+      else this.#leave(1, this.#crashPatience);
     });
+  }
+
+  #leave(code: number, afterMs: number): void {
+    setTimeout(() => this.#options.onExit(code), afterMs);
   }
 
   #become(state: DomainState): void {

@@ -1,5 +1,5 @@
 import type { Domain } from "../qemu/index.ts";
-import type { Faults } from "./faults.ts";
+import type { Plan } from "./faults.ts";
 import type { MigrationLimits } from "./migration-monitor.ts";
 import type { PodNetwork } from "./pod-network.ts";
 
@@ -43,19 +43,19 @@ export interface LauncherMethods {
   /** First start: serve DHCP and run the guest. */
   start(params: { domain: Domain; network: PodNetwork }): Promise<LauncherStatus>;
   /** On a migration target: serve DHCP and listen for the source's launcher and for QEMU's memory. */
-  prepareTarget(params: { uid: string; network: PodNetwork; faults: Faults }): Promise<TargetSockets>;
+  prepareTarget(params: { uid: string; network: PodNetwork; plan: Plan }): Promise<TargetSockets>;
   /** On the source. Returns once the migration has begun; the end is seen in the status. */
   migrate(params: {
     uid: string;
     sockets: TargetSockets;
     bandwidth: number;
     limits: MigrationLimits;
-    faults: Faults;
+    plan: Plan;
   }): Promise<LauncherStatus>;
   abort(params: { uid: string }): Promise<void>;
   /** Asks the guest to power off, and kills it after the grace period, in seconds. */
   shutdown(params: { grace: number }): Promise<void>;
-  /** The launcher has nothing left to do and ends. */
+  /** The domain is deleted. Where the guest has moved away the launcher ends some time later, otherwise at once. */
   exit(params: Record<string, never>): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Recording } from "../probe/recording.ts";
 import { prepareGuest } from "../qemu/index.ts";
 import { applyBridgeBinding } from "./bridge-binding.ts";
+import { planOf } from "./faults.ts";
 import type { JournalEntry } from "./journal.ts";
 import {
   type LauncherMethods,
@@ -73,13 +74,14 @@ test("a guest keeps its addresses and every connection while it moves to another
 
   const target = await launch("target");
   expect(target.network.mac).not.toBe(source.network.mac);
-  const sockets = await target.rpc.call("prepareTarget", { uid: "m1", network: target.network, faults: {} });
+  const plan = planOf("m1", {});
+  const sockets = await target.rpc.call("prepareTarget", { uid: "m1", network: target.network, plan });
   await source.rpc.call("migrate", {
     uid: "m1",
     sockets,
     bandwidth: 0,
     limits: defaultLimits,
-    faults: {},
+    plan,
   });
   await until(() => source.status().migration?.endTimestamp !== undefined, "the migration to end");
   expect(source.status()).toMatchObject({ state: "migrated" });

@@ -47,14 +47,8 @@ const domain = new LauncherDomain({
     node: process.env.FAIRLEAD_LAB_NODE ?? hostname(),
     pod: required("POD_NAME"),
   }),
-  onStatus: (status) => {
-    server.publish(status);
-    // The domain is gone for good: stay until virt-handler has seen it, as KubeVirt's launcher does, but not for ever.
-    if (status.state === "migrated" || status.state === "shutoff")
-      setTimeout(() => finish(0), 15_000).unref();
-    if (status.state === "crashed") setTimeout(() => finish(1), 2_000).unref();
-  },
-  onExit: () => finish(0),
+  onStatus: (status) => server.publish(status),
+  onExit: (code) => finish(code),
 });
 const methods = {
   start: domain.start.bind(domain),
@@ -73,7 +67,7 @@ process.on("SIGTERM", () => void domain.shutdown({ grace: graceSeconds }).then((
 process.on("SIGINT", () => finish(1));
 
 process.exitCode = await finished;
-await domain.exit({});
+await domain.kill();
 process.exit();
 
 function nameServers(): string[] {

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { QmpClient } from "../qemu/index.ts";
+
 /** How long a migration may take and what then, as in `migrationConfiguration` of a VMI's migration state. */
 export interface MigrationLimits {
   /** Seconds without a new low of what is left to copy. */
@@ -46,4 +49,27 @@ export function createMigrationMonitor(
     const reason = `Live migration is not completed after ${longest} seconds`;
     return { do: allowPostCopy ? "postCopy" : "abort", reason };
   };
+}
+
+/** How often a copy is judged, milliseconds. A copy as short as most are here is left in peace. */
+const interval = 1_000;
+
+/** Judges QEMU's copy until there is a verdict, or until `over`: then there is none. */
+export async function superviseMigration(
+  qmp: QmpClient,
+  limits: MigrationLimits,
+  memoryMiB: number,
+  over: AbortSignal,
+): Promise<Verdict | undefined> {
+  const judge = createMigrationMonitor(limits, memoryMiB);
+  const began = performance.now();
+  for (;;) {
+    await delay(interval, undefined, { signal: over, ref: false }).catch(() => {});
+    if (over.aborted) return undefined;
+    const { ram } = await qmp
+      .execute<{ ram?: { remaining: number } }>("query-migrate")
+      .catch(() => ({ ram: undefined }));
+    const verdict = ram && judge({ elapsedMs: performance.now() - began, remaining: ram.remaining });
+    if (verdict !== undefined) return verdict;
+  }
 }

@@ -23,6 +23,7 @@ export const annotations = {
   storageApi: "kubevirt.io/storage-observed-api-version",
   heartbeat: "kubevirt.io/heartbeat",
   evacuation: "kubevirt.io/evacuationMigration",
+  nonRoot: "kubevirt.io/nonroot",
 } as const;
 
 export const finalizers = {

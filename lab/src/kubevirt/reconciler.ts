@@ -3,6 +3,8 @@ import { ApiError } from "@fairlead/api";
 export interface Reconciler {
   /** Looks at the object soon; several calls before that are one. */
   enqueue(key: string): void;
+  /** Looks at nothing until disposed; what is under way is carried to its end. */
+  pause(): Disposable;
   stop(): Promise<void>;
 }
 
@@ -21,13 +23,19 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   const waiting = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   let stopped = false;
+  const pauses = new Set<Disposable>();
   let running: Promise<void> | undefined;
 
   const enqueue = (key: string) => {
     if (stopped) return;
     waiting.add(key);
+    start();
+  };
+  const start = () => {
+    if (stopped || pauses.size > 0 || waiting.size === 0) return;
     running ??= work().finally(() => {
       running = undefined;
+      start();
     });
   };
   const later = (key: string, milliseconds: number) => {
@@ -40,7 +48,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   };
   const work = async () => {
     await Promise.resolve();
-    for (let [key] = waiting; key !== undefined && !stopped; [key] = waiting) {
+    for (let [key] = waiting; key !== undefined && !stopped && pauses.size === 0; [key] = waiting) {
       waiting.delete(key);
       try {
         const again = await options.reconcile(key);
@@ -54,6 +62,16 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   };
   return {
     enqueue,
+    pause: () => {
+      const pause: Disposable = {
+        [Symbol.dispose]: () => {
+          pauses.delete(pause);
+          start();
+        },
+      };
+      pauses.add(pause);
+      return pause;
+    },
     stop: async () => {
       stopped = true;
       for (const timer of timers.values()) clearTimeout(timer);

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ApiClient, ApiError, kinds, listAll, type Pod } from "@fairlead/api";
-import { labels } from "./names.ts";
+import { labels, unpausedCondition } from "./names.ts";
 import type { PodSwitch } from "./pod-switch.ts";
+import { conditionOf } from "./status.ts";
 
 export interface TinyKubeletOptions {
   readonly client: ApiClient;
@@ -65,9 +66,11 @@ export class TinyKubelet {
     }
     const code = exitCodeOf(this.#processes.get(uid)!);
     const isFinal = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-    if (code !== undefined && !isFinal) {
+    if (isFinal) return;
+    if (code !== undefined)
       await this.#report(pod, code === 0 ? "Succeeded" : "Failed", { terminated: { exitCode: code } });
-    }
+    else if (hasOpenGate(pod) !== (conditionOf(pod, "Ready")?.status !== "True"))
+      await this.#report(pod, "Running", { running: {} });
   }
 
   async #schedule(pod: Pod, all: readonly Pod[]): Promise<void> {
@@ -130,7 +133,11 @@ export class TinyKubelet {
 
   async #report(pod: Pod, phase: string, state: object): Promise<void> {
     const ready = phase === "Running";
-    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    const reason = ready ? "ReadinessGatesNotReady" : "PodCompleted";
+    const isReady = ready && !hasOpenGate(pod);
+    const conditions = [
+      { type: "Ready", status: isReady ? "True" : "False", reason: isReady ? null : reason },
+    ];
     const containerStatuses = [{ name: "compute", image: "", imageID: "", restartCount: 0, ready, state }];
     const { name, namespace } = pod.metadata;
     const patch = { status: { phase, conditions, containerStatuses } };
@@ -140,6 +147,9 @@ export class TinyKubelet {
     });
   }
 }
+
+/** The readiness gate of a launcher pod, which virt-controller closes. */
+const hasOpenGate = (pod: Pod): boolean => conditionOf(pod, unpausedCondition)?.status !== "True";
 
 function exitCodeOf(child: ChildProcess): number | undefined {
   if (child.signalCode !== null) return 137;

@@ -16,8 +16,8 @@ export interface ExtensionRequest {
 }
 
 /**
- * What another server of the cluster does in the API server's name: an aggregated API, and the webhook that is asked before a pod is
- * evicted. It refuses by throwing a StatusError.
+ * What another server of the cluster does in the API server's name: an aggregated API, and the webhooks that are asked before an
+ * object is created and before a pod is evicted. They refuse by throwing a StatusError.
  */
 export interface Extension {
   readonly group: string;
@@ -26,5 +26,13 @@ export interface Extension {
   answer(
     request: ExtensionRequest,
   ): Promise<{ readonly code: number; readonly json?: JsonObject } | undefined>;
+  /**
+   * Returns the object as it is to be created. The API server goes on with other requests meanwhile, as every API server does: what
+   * a webhook has looked at may be different by the time the object is stored.
+   */
+  beforeCreate(
+    object: KubeObject,
+    about: { readonly group: string; readonly plural: string; readonly namespace: string },
+  ): Promise<KubeObject>;
   beforeEviction(pod: KubeObject, options: { readonly dryRun: boolean }): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { apply } from "./apply.ts";
 import { mediaType, parseBody, parseJsonBody, parseYamlBody, readBody } from "./body.ts";
 import { create } from "./create.ts";
 import { parseDeleteOptions, remove, removeAll } from "./delete.ts";
+import type { Extension } from "./extension.ts";
 import { list, parseSelection } from "./list.ts";
 import { negotiate } from "./negotiate.ts";
 import { patch } from "./patch.ts";
@@ -30,7 +31,11 @@ export interface ResourceRequest {
 export async function handleResource(
   api: Api,
   { call, verb, query, request, response }: ResourceRequest,
-  watching: { readonly bookmarkIntervalMs: number; readonly signal: AbortSignal },
+  around: {
+    readonly extensions: readonly Extension[];
+    readonly bookmarkIntervalMs: number;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Reply | undefined> {
   const { resource } = call;
   switch (verb) {
@@ -43,10 +48,12 @@ export async function handleResource(
         ...(query.get("includeObject") ? { includeObject: query.get("includeObject")! } : {}),
       };
     case "watch":
-      watch(api, call, query, encoderFor(api, call, request, query), response, watching);
+      watch(api, call, query, encoderFor(api, call, request, query), response, around);
       return undefined;
     case "create": {
-      const object = decode(call, await body(request));
+      let object = decode(call, await body(request));
+      const about = { group: resource.group, plural: resource.plural, namespace: call.namespace };
+      for (const extension of around.extensions) object = await extension.beforeCreate(object, about);
       return { code: 201, resource, object: create(api, call, object) };
     }
     case "update": {

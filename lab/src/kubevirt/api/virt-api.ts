@@ -1,10 +1,23 @@
-import { type ApiClient, controllerOf, getIfPresent, kinds, type Pod } from "@fairlead/api";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ApiClient,
+  controllerOf,
+  getIfPresent,
+  kinds,
+  listAll,
+  type Pod,
+  type VirtualMachineInstanceMigration,
+} from "@fairlead/api";
 import type { Extension, ExtensionRequest } from "../../apiserver/index.ts";
 import { isObject, type JsonObject, objectAt } from "../../apiserver/json.ts";
+import type { KubeObject } from "../../apiserver/objects.ts";
 import { notFound, StatusError } from "../../apiserver/status.ts";
 import { perform } from "../controller/writer.ts";
+import { faultsOf } from "../faults.ts";
+import { labels } from "../names.ts";
 import { decideAction, type VmAction, vmActions } from "./actions.ts";
 import { isLauncher, judgeEviction } from "./eviction.ts";
+import { prepareMigration, refusalOf } from "./migration-admission.ts";
 
 /** Whose rights virt-api has. */
 export const virtApiAccount = { serviceAccount: "kubevirt-apiserver", namespace: "kubevirt" } as const;
@@ -12,8 +25,8 @@ export const virtApiAccount = { serviceAccount: "kubevirt-apiserver", namespace:
 const group = "subresources.kubevirt.io";
 
 /**
- * virt-api: `subresources.kubevirt.io`, and the say KubeVirt has in the eviction of its pods. It acts with the rights of its own service account;
- * whether the caller may ask was decided before.
+ * virt-api: `subresources.kubevirt.io`, and the say KubeVirt has in new migrations and in the eviction of its pods. It acts with
+ * the rights of its own service account; whether the caller may ask was decided before.
  */
 export function createVirtApi(connect: () => Promise<ApiClient>): Extension {
   return {
@@ -37,6 +50,22 @@ export function createVirtApi(connect: () => Promise<ApiClient>): Extension {
       if (!dryRun) await perform(client, decision.writes, "virt-api");
       return { code: 202 };
     },
+    async beforeCreate(object, { group, plural, namespace }) {
+      if (group !== "kubevirt.io" || plural !== "virtualmachineinstancemigrations") return object;
+      const migration = prepareMigration(object as unknown as VirtualMachineInstanceMigration);
+      const client = await connect();
+      const vmiName = migration.spec.vmiName ?? "";
+      const vmi = await getIfPresent(client, kinds.VirtualMachineInstance, { namespace, name: vmiName });
+      const labelSelector = `${labels.vmiName}=${vmiName}`;
+      const { items } = await listAll(client, kinds.VirtualMachineInstanceMigration, {
+        namespace,
+        labelSelector,
+      });
+      const refusal = refusalOf(migration, vmi, items);
+      if (refusal !== undefined) throw denied("migration-create-validator", "BadRequest", refusal);
+      await delay(faultsOf(migration.metadata.annotations).admissionMs ?? 0);
+      return migration as unknown as KubeObject;
+    },
     async beforeEviction(object, { dryRun }) {
       const pod = object as unknown as Pod;
       const owner = controllerOf(pod);
@@ -47,13 +76,13 @@ export function createVirtApi(connect: () => Promise<ApiClient>): Extension {
       const verdict = judgeEviction(pod, vmi?.metadata.uid === owner.uid ? vmi : undefined);
       if (verdict.allowed) return;
       if (verdict.mark && !dryRun) await perform(client, [verdict.mark], "virt-api");
-      throw new StatusError(
-        "TooManyRequests",
-        `admission webhook "virt-launcher-eviction-interceptor.kubevirt.io" denied the request: ${verdict.message}`,
-      );
+      throw denied("virt-launcher-eviction-interceptor", "TooManyRequests", verdict.message);
     },
   };
 }
+
+const denied = (webhook: string, code: "BadRequest" | "TooManyRequests", why: string): StatusError =>
+  new StatusError(code, `admission webhook "${webhook}.kubevirt.io" denied the request: ${why}`);
 
 /** Labels as they were sent; what is no string is no label. */
 function stringsOf(object: JsonObject | undefined): Record<string, string> {

@@ -12,6 +12,8 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
+import { Ages } from "../ages.ts";
+import type { Daemon } from "../daemon.ts";
 import type { MigrationLimits } from "../migration-monitor.ts";
 import { labels } from "../names.ts";
 import { type Reconciler, startReconciler } from "../reconciler.ts";
@@ -42,8 +44,9 @@ export interface ControllerOptions {
  * virt-controller. The view only says where to look; what is decided on is read from the API server at that moment, so
  * that no decision rests on a state before our own last write.
  */
-export function startVirtController(options: ControllerOptions): { stop(): Promise<void> } {
+export function startVirtController(options: ControllerOptions): Daemon {
   const { client, view, log } = options;
+  const ages = new Ages();
   const carryOut = async ({ writes, again }: Decision) => {
     await perform(client, writes, "virt-controller");
     return again;
@@ -67,7 +70,12 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
       if (vmi === undefined) return undefined;
       const nowMs = Date.now();
       const again = await carryOut(
-        decideVmi({ vmi, pods: await podsOf(client, vmi), now: timestamp(nowMs) }),
+        decideVmi({
+          vmi,
+          pods: await podsOf(client, vmi),
+          now: timestamp(nowMs),
+          ageOf: (thing) => ages.of(thing),
+        }),
       );
       if (!vmi.status?.evacuationNodeName) return again;
       const { items: all } = await listAll(client, kinds.VirtualMachineInstanceMigration);
@@ -104,11 +112,22 @@ export function startVirtController(options: ControllerOptions): { stop(): Promi
       );
     },
   });
-  const subscriptions = wire(view, vms, vmis, migrations);
+  const subscriptions = [
+    ...wire(view, vms, vmis, migrations),
+    view.subscribe(kinds.Pod, ({ type, object }) => {
+      if (type === "deleted") ages.forget(object.metadata.uid!);
+    }),
+  ];
+  const reconcilers = [vms, vmis, migrations];
   return {
+    pause: () => {
+      const pauses = new DisposableStack();
+      for (const reconciler of reconcilers) pauses.use(reconciler.pause());
+      return pauses;
+    },
     stop: async () => {
       for (const subscription of subscriptions) subscription[Symbol.dispose]();
-      await Promise.all([vms.stop(), vmis.stop(), migrations.stop()]);
+      await Promise.all(reconcilers.map((reconciler) => reconciler.stop()));
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   limits,
   type Migration,
   type MigrationInput,
+  rivalOf,
   sameVmi,
   stateOf,
   targetPod,
@@ -22,6 +23,8 @@ export function reasonToFail(input: MigrationInput): string | undefined {
   }
   const state = stateOf(input);
   if (state?.failed) return "source node reported migration failed";
+  if (phase === undefined && rivalOf(input))
+    return "VMI is not eligible for migration because another migration job is in progress.";
   if (phase === undefined || phase === "Pending") return undefined;
   if (state?.completed) return undefined;
   const pod = targetPod(input);

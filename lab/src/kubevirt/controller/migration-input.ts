@@ -7,7 +7,7 @@ import {
 } from "@fairlead/api";
 import type { MigrationLimits } from "../migration-monitor.ts";
 import { labels } from "../names.ts";
-import { draft, enterPhase, withCondition } from "../status.ts";
+import { draft, enterPhase, isFinal, withCondition } from "../status.ts";
 import { type Decision, decide, type Write } from "./decision.ts";
 
 /** Short for KubeVirt's long name. */
@@ -44,6 +44,15 @@ export const limits = {
 export function stateOf({ migration, vmi }: MigrationInput): MigrationState | undefined {
   const state = vmi?.status?.migrationState;
   return state?.migrationUid === migration.metadata.uid ? state : undefined;
+}
+
+/** Another migration to which the VMI was handed over and which lives. */
+export function rivalOf({ migration, vmi, all }: MigrationInput): Migration | undefined {
+  const uid = vmi?.status?.migrationState?.migrationUid;
+  return all.find(
+    ({ metadata, status }) =>
+      metadata.uid === uid && metadata.uid !== migration.metadata.uid && !isFinal(status?.phase),
+  );
 }
 
 export const isHandedOver = (input: MigrationInput) => stateOf(input)?.targetNode !== undefined;

@@ -27,6 +27,13 @@ function target(
   return podFixture(runningVmi(), { node: "node-b", name: "virt-launcher-vm-bbbbb", phase, migration });
 }
 const source = podFixture(runningVmi(), { node: "node-a" });
+const ofSource = { migrationState: { sourcePod: source.metadata.name } };
+/** A migration that waits, and knows the source's pod. */
+function pending(metadata: Partial<VirtualMachineInstanceMigration["metadata"]> = {}) {
+  const migration = migrationFixture("Pending", metadata);
+  migration.status = { ...migration.status, ...ofSource };
+  return migration;
+}
 const phaseWritten = ({ writes }: Decision): string | undefined => {
   const write = writes.find((candidate) => candidate.do === "replaceStatus");
   return write?.do === "replaceStatus"
@@ -41,8 +48,16 @@ const handedOver: MigrationState = {
   targetNode: "node-b",
   targetPod: "virt-launcher-vm-bbbbb",
 };
+/** A VMI that has migrated before. */
+function withoutRoot(status: VirtualMachineInstance["status"] = {}): VirtualMachineInstance {
+  const vmi = runningVmi("node-a", status);
+  vmi.metadata.annotations = { ...vmi.metadata.annotations, "kubevirt.io/nonroot": "true" };
+  return vmi;
+}
 const withState = (more: MigrationState = {}) =>
   runningVmi("node-a", { migrationState: { ...handedOver, ...more } });
+
+const aborted = { type: "migrationAbortRequested", status: "True" as const, lastTransitionTime: at };
 
 const steps: [from: string | undefined, vmi: VirtualMachineInstance, hasTarget: boolean, to: string][] = [
   [undefined, runningVmi(), false, "Pending"],
@@ -55,7 +70,7 @@ const steps: [from: string | undefined, vmi: VirtualMachineInstance, hasTarget: 
 ];
 
 test.each(steps)("from %s", (from, vmi, hasTarget, to) => {
-  const migration = migrationFixture(from);
+  const migration = from === "Pending" ? pending() : migrationFixture(from);
   const pods = hasTarget ? [source, target(migration)] : [source];
   expect(phaseWritten(decideMigration(input(migration, vmi, { pods })))).toBe(to);
 });
@@ -76,6 +91,7 @@ test("the hand-over is one patch of state and label, and replaces the last migra
     annotations: { [faultsAnnotation]: '{"loseAck":true}' },
   });
   const vmi = runningVmi("node-a", { migrationState: { migrationUid: "earlier", completed: true } });
+  vmi.metadata.annotations![faultsAnnotation] = '{"sourceEndMs":0,"loseAck":false}';
   const { writes } = decideMigration(input(migration, vmi, { pods: [source, target(migration)] }));
   expect(writes[0]).toMatchObject({
     do: "patch",
@@ -87,7 +103,7 @@ test("the hand-over is one patch of state and label, and replaces the last migra
         value: {
           ...handedOver,
           sourcePod: source.metadata.name,
-          migrationConfiguration: { faults: { loseAck: true } },
+          migrationConfiguration: { faults: { loseAck: true, sourceEndMs: 0, seed: "move-uid" } },
         },
       },
       { op: "add", path: "/metadata/labels/kubevirt.io~1migrationTargetNodeName", value: "node-b" },
@@ -97,56 +113,44 @@ test("the hand-over is one patch of state and label, and replaces the last migra
 });
 
 test("a target is not created while another pod of the VMI has not finished, or the limits are reached", () => {
-  const migration = migrationFixture("Pending");
+  const migration = pending();
   const earlier = podFixture(runningVmi(), { node: "node-c", name: "earlier" });
-  expect(decideMigration(input(migration, runningVmi(), { pods: [source, earlier] }))).toEqual({
+  expect(decideMigration(input(migration, withoutRoot(), { pods: [source, earlier] }))).toEqual({
     writes: [],
     again: 1000,
   });
   const others = Array.from({ length: 5 }, (_, i) =>
-    migrationFixture("Running", { name: `m${i}`, namespace: `n${i}` }),
+    migrationFixture("Running", { name: `m${i}`, namespace: `n${i}`, uid: `m${i}-uid` }),
   );
-  expect(decideMigration(input(migration, runningVmi(), { all: [migration, ...others] })).writes).toEqual([]);
+  expect(decideMigration(input(migration, withoutRoot(), { all: [migration, ...others] })).writes).toEqual(
+    [],
+  );
   const outbound = { all: [migration, ...others.slice(0, 2)], sourceNodeOf: () => "node-a" };
-  expect(decideMigration(input(migration, runningVmi(), outbound)).writes).toEqual([]);
+  expect(decideMigration(input(migration, withoutRoot(), outbound)).writes).toEqual([]);
   const elsewhere = { ...outbound, sourceNodeOf: () => "node-z" };
-  expect(decideMigration(input(migration, runningVmi(), elsewhere)).writes[0]?.do).toBe("createPod");
+  expect(decideMigration(input(migration, withoutRoot(), elsewhere)).writes[0]?.do).toBe("createPod");
 });
 
 test("a finished source of an earlier migration does not stand in the way", () => {
-  const migration = migrationFixture("Pending");
   const finished = podFixture(runningVmi(), { node: "node-c", name: "earlier", phase: "Succeeded" });
-  expect(decideMigration(input(migration, runningVmi(), { pods: [finished, source] })).writes[0]?.do).toBe(
+  expect(decideMigration(input(pending(), withoutRoot(), { pods: [finished, source] })).writes[0]?.do).toBe(
     "createPod",
   );
 });
 
-const refused: [what: string, vmi: VirtualMachineInstance | undefined, text: RegExp][] = [
-  ["no VMI", undefined, /^the VMI "default\/vm" does not exist$/],
-  ["an ended VMI", runningVmi("node-a", { phase: "Failed" }), /finalized state/],
-  [
-    "a VMI that cannot migrate",
-    runningVmi("node-a", {
-      conditions: [{ type: "LiveMigratable", status: "False", reason: "R", message: "M" }],
-    }),
-    /^Cannot migrate VMI, Reason: R, Message: M$/,
-  ],
-];
-
-test.each(refused)("%s is refused in KubeVirt's words", (_what, vmi, text) => {
-  const migration = migrationFixture(undefined, { finalizers: [] });
-  const decision = decideMigration(input(migration, vmi, vmi ? {} : { vmi: undefined, pods: [] }));
-  expect(phaseWritten(decision)).toBe("Failed");
-  expect(message(decision)).toMatch(text);
-});
-
-test("a second migration of the same VMI is refused while the first lives", () => {
-  const first = migrationFixture("Running", { name: "first", uid: "first-uid" });
-  const second = migrationFixture(undefined, { finalizers: [] });
-  const decision = decideMigration(input(second, runningVmi(), { all: [first, second] }));
-  expect(message(decision)).toContain("Active migration job (first-uid) is currently already in progress");
-  const over = migrationFixture("Succeeded", { name: "first" });
-  expect(decideMigration(input(second, runningVmi(), { all: [over, second] })).writes[0]?.do).toBe("replace");
+test("real-cluster 7: the first migration of a VMI notes that it runs without root, before the target is made", () => {
+  const { writes } = decideMigration(input(pending(), runningVmi()));
+  expect(writes).toMatchObject([
+    {
+      do: "patch",
+      kind: { kind: "VirtualMachineInstance" },
+      operations: [
+        { op: "test" },
+        { op: "add", path: "/metadata/annotations/kubevirt.io~1nonroot", value: "true" },
+        { op: "add", path: "/status/runtimeUser", value: 107 },
+      ],
+    },
+  ]);
 });
 
 test("cancelled before the hand-over: the target pod goes and the VMI is not touched", () => {
@@ -157,11 +161,16 @@ test("cancelled before the hand-over: the target pod goes and the VMI is not tou
   expect(message(decision)).toBe("Migration failed due to being canceled");
 });
 
-test("cancelled after the hand-over: nothing until it runs, then the node is asked to abort, once", () => {
+test("cancelled after the hand-over: it is noted, and once it runs the node is asked to abort, once", () => {
   const early = migrationFixture("TargetReady", { deletionTimestamp: at });
   const waiting = withState({ targetNodeAddress: "192.0.2.2" });
+  const noted = decideMigration(input(early, waiting, { pods: [source, target(early)] })).writes;
+  expect(noted).toMatchObject([{ do: "replaceStatus", object: { status: { conditions: [aborted] } } }]);
+  early.status!.conditions = [aborted];
   expect(decideMigration(input(early, waiting, { pods: [source, target(early)] })).writes).toEqual([]);
+
   const running = migrationFixture("Running", { deletionTimestamp: at });
+  running.status!.conditions = [aborted];
   const pods = [source, target(running)];
   const asked = decideMigration(input(running, withState({ startTimestamp: at }), { pods }));
   expect(asked.writes[0]).toMatchObject({
@@ -173,12 +182,16 @@ test("cancelled after the hand-over: nothing until it runs, then the node is ask
   expect(again.writes).toEqual([]);
 });
 
-test("an abort that came too late loses: the migration succeeds", () => {
+test("real-cluster 7: a cancellation that came too late ends as Succeeded with the condition that it was asked for", () => {
   const migration = migrationFixture("Running", { deletionTimestamp: at });
-  const vmi = withState({ startTimestamp: at, abortRequested: true, completed: true });
-  expect(phaseWritten(decideMigration(input(migration, vmi, { pods: [source, target(migration)] })))).toBe(
-    "Succeeded",
-  );
+  const vmi = withState({ startTimestamp: at, completed: true });
+  const pods = [source, target(migration)];
+  const noted = decideMigration(input(migration, vmi, { pods })).writes;
+  expect(noted).toMatchObject([{ object: { status: { phase: "Running", conditions: [aborted] } } }]);
+  migration.status!.conditions = [aborted];
+  const ended = decideMigration(input(migration, vmi, { pods }));
+  expect(phaseWritten(ended)).toBe("Succeeded");
+  expect(ended.writes[0]).toMatchObject({ object: { status: { conditions: [aborted] } } });
 });
 
 test("a target pod that dies fails the migration, and the VMI is told if it knew of it", () => {
@@ -224,6 +237,17 @@ test("the target pod is told in Go's words that the guest is there", () => {
   const { writes } = decideMigration(input(migration, vmi, { pods: [source, target(migration)] }));
   expect(writes).toMatchObject([{ operations: [{ value: "2026-08-22 10:34:54 +0000 UTC" }] }]);
   expect(goTime(at)).toBe("2026-08-22 10:34:54 +0000 UTC");
+});
+
+test("a target whose arrival comes with the acknowledgement is told as well, before the migration has succeeded", () => {
+  const migration = migrationFixture("Running");
+  const vmi = withState({ startTimestamp: at, targetNodeDomainReadyTimestamp: at, completed: true });
+  const { writes } = decideMigration(input(migration, vmi, { pods: [source, target(migration)] }));
+  expect(writes).toMatchObject([
+    { do: "patch", kind: { kind: "Pod" } },
+    { do: "replaceStatus", object: { status: { phase: "Succeeded" } } },
+    { do: "event" },
+  ]);
 });
 
 test("after the end: copy the account, drop the finalizer, keep five", () => {

@@ -1,11 +1,19 @@
 import { kinds, type MigrationState, type VirtualMachineInstance } from "@fairlead/api";
-import { faultsOf } from "../faults.ts";
+import { faultsOf, planOf } from "../faults.ts";
 import { launcherPod } from "../launcher-pod.ts";
 import { defaultLimits } from "../migration-monitor.ts";
-import { annotations, finalizers, labels } from "../names.ts";
+import { annotations, labels } from "../names.ts";
 import { computeIsRunning, conditionOf, draft, isFinal } from "../status.ts";
-import { type Decision, decide, event, nothing, pointer, refOf, type Write } from "./decision.ts";
-import { admit } from "./migration-admission.ts";
+import {
+  type Decision,
+  decide,
+  event,
+  nothing,
+  type PatchOperation,
+  pointer,
+  refOf,
+  type Write,
+} from "./decision.ts";
 import { cancelEarly, conclude, failMigration, reasonToFail } from "./migration-end.ts";
 import {
   enter,
@@ -13,6 +21,7 @@ import {
   limits,
   type Migration,
   type MigrationInput,
+  rivalOf,
   stateOf,
   targetPod,
   withAbort,
@@ -21,23 +30,24 @@ import { currentPod } from "./vmi.ts";
 
 const retryMs = 1_000;
 
+/** The user QEMU runs as. */
+const nonRootUser = 107;
+
 /** virt-controller's work on one migration: one step of its phases a call. */
 export function decideMigration(input: MigrationInput): Decision {
-  const { migration, vmi, now } = input;
+  const { migration, vmi } = input;
   const phase = migration.status?.phase || undefined;
   if (isFinal(phase)) return conclude(input);
-  if (!migration.metadata.finalizers?.includes(finalizers.migration)) return admit(input);
   const reason = reasonToFail(input);
   if (reason !== undefined) return failMigration(input, reason);
-  const cancelled = migration.metadata.deletionTimestamp !== undefined;
-  if (cancelled && !isHandedOver(input)) return cancelEarly(input);
+  const isCancelled = migration.metadata.deletionTimestamp !== undefined;
+  if (isCancelled && !isHandedOver(input)) return cancelEarly(input);
+  if (isCancelled && !conditionOf(migration, "migrationAbortRequested")) return noteCancellation(input);
   switch (phase) {
     case undefined:
-      return enter(input, "Pending", (status) => {
-        status.migrationState = { sourcePod: currentPod(vmi!, input.pods)?.metadata.name ?? "" };
-      });
+      return enter(input, "Pending", (status) => setSourcePod(status, input));
     case "Pending":
-      return targetPod(input) ? enter(input, "Scheduling") : createTarget(input);
+      return whilePending(input);
     case "Scheduling":
       return computeIsRunning(targetPod(input)) ? enter(input, "Scheduled") : waitForPod(input);
     case "Scheduled":
@@ -47,10 +57,41 @@ export function decideMigration(input: MigrationInput): Decision {
     case "TargetReady":
       return stateOf(input)?.startTimestamp ? enter(input, "Running") : nothing;
     case "Running":
-      return whileRunning(input, cancelled, now);
+      return whileRunning(input, vmi!);
     default:
       return nothing;
   }
+}
+
+/**
+ * Two migrations of a VMI can live at once: admission looks and does not lock. The second waits here, and what it says of the
+ * source pod is as old as virt-controller's last look at it.
+ */
+function whilePending(input: MigrationInput): Decision {
+  const { migration, vmi } = input;
+  const next = draft(migration);
+  next.status = { ...migration.status };
+  setSourcePod(next.status, input);
+  if (next.status.migrationState?.sourcePod !== migration.status?.migrationState?.sourcePod)
+    return decide({ do: "replaceStatus", kind: kinds.VirtualMachineInstanceMigration, object: next });
+  if (rivalOf(input)) return { writes: [], again: retryMs };
+  if (targetPod(input)) return enter(input, "Scheduling");
+  const annotation = annotations.nonRoot;
+  if (vmi!.metadata.annotations?.[annotation] !== undefined) return createTarget(input);
+  // KubeVirt's first migration of a VMI makes it one that runs without root.
+  const operations = [
+    { op: "test" as const, path: "/metadata/resourceVersion", value: vmi!.metadata.resourceVersion },
+    ...(vmi!.metadata.annotations
+      ? [{ op: "add" as const, path: `/metadata/annotations/${pointer(annotation)}`, value: "true" }]
+      : [{ op: "add" as const, path: "/metadata/annotations", value: { [annotation]: "true" } }]),
+    { op: "add" as const, path: "/status/runtimeUser", value: nonRootUser },
+  ];
+  return decide({ do: "patch", kind: kinds.VirtualMachineInstance, ref: refOf(vmi!), operations });
+}
+
+function setSourcePod(status: NonNullable<Migration["status"]>, { vmi, pods }: MigrationInput): void {
+  const pod = currentPod(vmi!, pods);
+  if (pod) status.migrationState = { ...status.migrationState, sourcePod: pod.metadata.name };
 }
 
 function createTarget(input: MigrationInput): Decision {
@@ -100,15 +141,19 @@ function handOver(input: MigrationInput): Decision {
     migrationUid: migration.metadata.uid!,
     sourceNode: vmi!.status!.nodeName!,
     targetNode: target!.spec.nodeName!,
-    sourcePod: source!.metadata.name,
+    // As it was when this migration left Pending.
+    sourcePod: migration.status?.migrationState?.sourcePod ?? source!.metadata.name,
     targetPod: target!.metadata.name,
     migrationConfiguration: {
       bandwidthPerMigration: "0",
       allowAutoConverge: false,
       ...defaultLimits,
       ...input.configuration,
-      // Not KubeVirt's: how this stand-in's nodes learn what is to go wrong.
-      faults: faultsOf(migration.metadata.annotations),
+      // Not KubeVirt's: how this stand-in's nodes learn how it is to go, and how somebody can repeat it.
+      faults: planOf(migration.metadata.uid!, {
+        ...faultsOf(vmi!.metadata.annotations),
+        ...faultsOf(migration.metadata.annotations),
+      }),
     },
   };
   const operations = [
@@ -128,44 +173,47 @@ function addLabel(object: VirtualMachineInstance, label: string, value: string) 
   return [{ op: "add" as const, path: "/metadata/labels", value: { [label]: value } }];
 }
 
-function whileRunning(input: MigrationInput, cancelled: boolean, now: string): Decision {
+function whileRunning(input: MigrationInput, vmi: VirtualMachineInstance): Decision {
   const state = stateOf(input);
-  const vmi = input.vmi!;
-  if (state?.completed && !state.failed) {
-    const message = "Source node reported migration succeeded";
-    return enter(input, "Succeeded", undefined, event(input.migration, "SuccessfulMigration", message));
-  }
-  const writes: Write[] = [];
   const target = targetPod(input);
-  if (
-    state?.targetNodeDomainReadyTimestamp &&
-    target &&
-    !target.metadata.annotations?.[annotations.targetReady]
-  ) {
+  const arrivedAt = state?.targetNodeDomainReadyTimestamp;
+  const isTold = target?.metadata.annotations?.[annotations.targetReady] !== undefined;
+  const writes: Write[] = [];
+  if (arrivedAt && target && !isTold) {
     const path = `/metadata/annotations/${pointer(annotations.targetReady)}`;
-    const value = goTime(state.targetNodeDomainReadyTimestamp);
-    writes.push({
-      do: "patch",
-      kind: kinds.Pod,
-      ref: refOf(target),
-      operations: [{ op: "add", path, value }],
-    });
+    const operations: PatchOperation[] = [{ op: "add", path, value: goTime(arrivedAt) }];
+    writes.push({ do: "patch", kind: kinds.Pod, ref: refOf(target), operations });
   }
-  if (cancelled && !state?.abortRequested) {
-    const operations = [
-      { op: "test" as const, path: "/metadata/resourceVersion", value: vmi.metadata.resourceVersion },
-      { op: "add" as const, path: "/status/migrationState/abortRequested", value: true },
-    ];
-    writes.push({ do: "patch", kind: kinds.VirtualMachineInstance, ref: refOf(vmi), operations });
-    const message = "Migration is ready to be canceled by virt-handler.";
-    writes.push(event(input.migration, "SuccessfulAbortMigration", message));
-    if (!conditionOf(input.migration, "migrationAbortRequested")) {
-      const next = draft(input.migration);
-      next.status = { ...next.status, conditions: withAbort(next, now) };
-      writes.push({ do: "replaceStatus", kind: kinds.VirtualMachineInstanceMigration, object: next });
-    }
+  if (state?.completed) {
+    const message = "Source node reported migration succeeded";
+    const succeeded = event(input.migration, "SuccessfulMigration", message);
+    return { writes: [...writes, ...enter(input, "Succeeded", undefined, succeeded).writes] };
   }
-  return { writes };
+  return { writes: [...writes, ...requestAbort(input, vmi)] };
+}
+
+/** Cancelled after the hand-over. Once it runs, its nodes are asked to abort it; they may find that they are too late. */
+function noteCancellation(input: MigrationInput): Decision {
+  const next = draft(input.migration);
+  next.status = { ...next.status, conditions: withAbort(next, input.now) };
+  const write: Write = { do: "replaceStatus", kind: kinds.VirtualMachineInstanceMigration, object: next };
+  const isRunning = input.migration.status?.phase === "Running";
+  return { writes: [...(isRunning ? requestAbort(input, input.vmi!) : []), write] };
+}
+
+function requestAbort(input: MigrationInput, vmi: VirtualMachineInstance): Write[] {
+  const { migration } = input;
+  const state = stateOf(input);
+  if (!migration.metadata.deletionTimestamp || state?.abortRequested || state?.completed) return [];
+  const operations = [
+    { op: "test" as const, path: "/metadata/resourceVersion", value: vmi.metadata.resourceVersion },
+    { op: "add" as const, path: "/status/migrationState/abortRequested", value: true },
+  ];
+  const message = "Migration is ready to be canceled by virt-handler.";
+  return [
+    { do: "patch", kind: kinds.VirtualMachineInstance, ref: refOf(vmi), operations },
+    event(migration, "SuccessfulAbortMigration", message),
+  ];
 }
 
 /** Go's way to print a time, which is what KubeVirt puts into this annotation. */

@@ -4,7 +4,9 @@ import { at, migrationFixture, podFixture, runningVmi, vmiFixture } from "../vmi
 import type { Decision } from "./decision.ts";
 import { currentPod, decideVmi } from "./vmi.ts";
 
-const decide = (vmi: VirtualMachineInstance, pods: Pod[] = []) => decideVmi({ vmi, pods, now: at });
+/** virt-controller's decision when it has known everything for long. */
+const decide = (vmi: VirtualMachineInstance, pods: Pod[] = []) =>
+  decideVmi({ vmi, pods, now: at, ageOf: () => Number.POSITIVE_INFINITY });
 const replaced = ({ writes }: Decision): VirtualMachineInstance => {
   const write = writes.find((candidate) => candidate.do === "replace");
   if (write?.do !== "replace") throw new Error("nothing was replaced");
@@ -56,13 +58,20 @@ test("only the current pod gets the readiness gate; a migration's target waits f
   expect(new Set(afterwards)).toEqual(new Set([target.metadata.name]));
 });
 
-test("a source pod that finishes before the hand-over is written does not end the VMI", () => {
-  const vmi = runningVmi("node-a", {
-    migrationState: { sourceNode: "node-a", targetNode: "node-b", targetNodeDomainReadyTimestamp: at },
-  });
+test("real-cluster 1: a source pod that ends long before the acknowledgement does not end the VMI, which is not Ready", () => {
+  const vmi = runningVmi("node-a", { migrationState: { sourceNode: "node-a", targetNode: "node-b" } });
   const source = podFixture(vmi, { node: "node-a", phase: "Succeeded" });
   const target = podFixture(vmi, { node: "node-b", name: "b", migration: migrationFixture() });
-  expect(replaced(decide(vmi, [source, target])).status?.phase).toBe("Running");
+  const { status } = replaced(decide(vmi, [source, target]));
+  expect(status?.phase).toBe("Running");
+  expect(status?.conditions).toContainEqual({ type: "Ready", status: "False", reason: "PodTerminating" });
+});
+
+test("real-cluster 6: a guest that left and died on the target fails the VMI, though the source pod ended well", () => {
+  const migrationState = { sourceNode: "node-a", targetNode: "node-b", failed: true, completed: true };
+  const vmi = runningVmi("node-a", { migrationState });
+  const source = podFixture(vmi, { node: "node-a", phase: "Succeeded" });
+  expect(replaced(decide(vmi, [source])).status?.phase).toBe("Failed");
 });
 
 test("a pod that finishes by itself ends the VMI the same way", () => {

@@ -1,4 +1,5 @@
 import { kinds, type Pod, type VirtualMachineInstance } from "@fairlead/api";
+import { faultsOf, type Plan, planIn, planOf } from "../faults.ts";
 import { launcherPod } from "../launcher-pod.ts";
 import { podInterface } from "../migratability.ts";
 import { annotations, finalizers, labels, unpausedCondition } from "../names.ts";
@@ -19,6 +20,8 @@ export interface VmiInput {
   readonly pods: readonly Pod[];
   /** RFC 3339. */
   readonly now: string;
+  /** Milliseconds since something about a pod (`<uid>/...`) was first asked for. */
+  readonly ageOf: (thing: string) => number;
 }
 
 /** virt-controller's work on one VMI: its pod, its phase until a node takes over, its end. One step a call. */
@@ -32,7 +35,7 @@ export function decideVmi(input: VmiInput): Decision {
   const status = statusOf(next);
   const writes: Write[] = [];
   if (!phase) admit(next, now);
-  setActivePods(next, pods);
+  const waits = setActivePods(next, input);
   const current = currentPod(vmi, pods);
   switch (phase) {
     case "Pending":
@@ -52,17 +55,23 @@ export function decideVmi(input: VmiInput): Decision {
     case "Scheduled":
     case "Running":
       if (current === undefined) fail(next, now);
-      else if (isFinal(current.status?.phase) && !isMovingAway(vmi)) {
-        enterPhase(status, current.status?.phase ?? "Failed", now);
+      else if (isFinal(current.status?.phase)) {
+        if (isLeaving(vmi)) setReady(next, current);
+        else enterPhase(status, hasFailedToMove(vmi) ? "Failed" : current.status!.phase!, now);
       } else {
-        writes.push(...syncPod(vmi, current, now));
-        if (phase === "Running") setReady(next, current);
+        const { mayBeReady, mayBeUnready, again } = readinessOf(input, current);
+        waits.push(again);
+        writes.push(...syncPod(vmi, current, now, mayBeReady));
+        if (phase === "Running" && mayBeUnready) setReady(next, current);
       }
   }
   if (JSON.stringify(next) !== JSON.stringify(vmi)) {
-    writes.unshift({ do: "replace", kind: kinds.VirtualMachineInstance, object: next });
+    const replace: Write = { do: "replace", kind: kinds.VirtualMachineInstance, object: next };
+    if (current && planFor(vmi, current).podBeforeVmi) writes.push(replace);
+    else writes.unshift(replace);
   }
-  return { writes };
+  const again = Math.min(...waits.filter((wait) => wait > 0));
+  return { writes, ...(Number.isFinite(again) && { again }) };
 }
 
 /** The pod the guest runs in: on the VMI's node, or the only one before a node is known. Targets do not count. */
@@ -73,12 +82,39 @@ export function currentPod(vmi: VirtualMachineInstance, pods: readonly Pod[]): P
   return here.find((pod) => !isFinal(pod.status?.phase)) ?? here.at(-1);
 }
 
-/** The source's pod may finish before the node's hand-over is written; that is no end of the VMI. */
-function isMovingAway(vmi: VirtualMachineInstance): boolean {
+/**
+ * The pod of a guest that moves may end long before its new node says that it has arrived. That is no end of the VMI, unless
+ * the migration has failed: then the guest is nowhere.
+ */
+function isLeaving(vmi: VirtualMachineInstance): boolean {
   const state = vmi.status?.migrationState;
-  const arrived = state?.targetNodeDomainReadyTimestamp ?? state?.targetNodeDomainDetected;
-  return Boolean(arrived) && !state?.endTimestamp && vmi.status?.nodeName === state?.sourceNode;
+  return state?.targetNode !== undefined && !state.failed && !state.completed && !state.endTimestamp;
 }
+
+/** The target died with the guest: where the guest had come from its pod ends as if all were well. */
+const hasFailedToMove = ({ status }: VirtualMachineInstance): boolean =>
+  status?.migrationState?.failed === true && status.migrationState.sourceNode === status.nodeName;
+
+/** How things go for this pod: what its migration was given, or what was drawn for the pod itself. */
+function planFor(vmi: VirtualMachineInstance, pod: Pod): Plan {
+  const state = vmi.status?.migrationState;
+  const isItsTarget = pod.metadata.labels?.[labels.migrationJobUid] === state?.migrationUid;
+  if (state?.migrationUid !== undefined && isItsTarget) return planIn(state);
+  return planOf(pod.metadata.uid!, faultsOf(vmi.metadata.annotations));
+}
+
+/** Between the acknowledgement and the opening of a target's readiness gate virt-controller takes its time. */
+function readinessOf({ vmi, ageOf }: VmiInput, pod: Pod) {
+  const uid = pod.metadata.labels?.[labels.migrationJobUid];
+  const isArriving = uid !== undefined && !isReady(pod);
+  if (!isArriving) return { mayBeReady: true, mayBeUnready: true, again: 0 };
+  const { podReadyMs, notReadyMs } = planFor(vmi, pod);
+  const age = ageOf(`${pod.metadata.uid}/acknowledged`);
+  const [unready, ready] = [podReadyMs - notReadyMs - age, podReadyMs - age];
+  return { mayBeReady: ready <= 0, mayBeUnready: unready <= 0, again: unready > 0 ? unready : ready };
+}
+
+const isReady = (pod: Pod): boolean => conditionOf(pod, "Ready")?.status === "True";
 
 /** What KubeVirt's webhooks would have done at creation. */
 function admit(vmi: VirtualMachineInstance, now: string): void {
@@ -97,11 +133,18 @@ function admit(vmi: VirtualMachineInstance, now: string): void {
   enterPhase(statusOf(vmi), "Pending", now);
 }
 
-function setActivePods(vmi: VirtualMachineInstance, pods: readonly Pod[]): void {
-  const active = Object.fromEntries(pods.map((pod) => [pod.metadata.uid!, pod.spec.nodeName ?? ""]).sort());
+/** Lists the pods that virt-controller has taken notice of by now. Returns the milliseconds until it will of the others. */
+function setActivePods(next: VirtualMachineInstance, { vmi, pods, ageOf }: VmiInput): number[] {
   const before = vmi.status?.activePods ?? {};
+  const waitFor = (pod: Pod): number => {
+    const uid = pod.metadata.uid!;
+    return uid in before ? 0 : planFor(vmi, pod).activePodsMs - ageOf(`${uid}/made`);
+  };
+  const known = pods.filter((pod) => waitFor(pod) <= 0);
+  const active = Object.fromEntries(known.map((pod) => [pod.metadata.uid!, pod.spec.nodeName ?? ""]).sort());
   const same = JSON.stringify(Object.entries(before).sort()) === JSON.stringify(Object.entries(active));
-  if (!same) statusOf(vmi).activePods = active;
+  if (!same) statusOf(next).activePods = active;
+  return pods.map(waitFor).filter((wait) => wait > 0);
 }
 
 function schedule(vmi: VirtualMachineInstance, pod: Pod, now: string): void {
@@ -121,14 +164,19 @@ function fail(vmi: VirtualMachineInstance, now: string): void {
 function setReady(vmi: VirtualMachineInstance, pod: Pod): void {
   const ready = conditionOf(pod, "Ready");
   const status = statusOf(vmi);
-  const mirrored = ready
-    ? { type: "Ready", status: ready.status, ...(ready.reason !== undefined && { reason: ready.reason }) }
-    : { type: "Ready", status: "False" as const, reason: "PodConditionMissing" };
-  status.conditions = withCondition(status.conditions, mirrored);
+  const not = (reason: string) => ({ type: "Ready", status: "False" as const, reason });
+  const mirrored = ready && {
+    type: "Ready",
+    status: ready.status,
+    ...(ready.reason !== undefined && { reason: ready.reason }),
+  };
+  const isGoing = isFinal(pod.status?.phase) || pod.metadata.deletionTimestamp !== undefined;
+  const condition = isGoing ? not("PodTerminating") : (mirrored ?? not("PodConditionMissing"));
+  status.conditions = withCondition(status.conditions, condition);
 }
 
 /** Keeps node label and readiness gate on the pod the guest runs in, and only there. */
-function syncPod(vmi: VirtualMachineInstance, pod: Pod, now: string): Write[] {
+function syncPod(vmi: VirtualMachineInstance, pod: Pod, now: string, mayBeReady: boolean): Write[] {
   const writes: Write[] = [];
   const node = vmi.metadata.labels?.[labels.nodeName];
   if (node !== undefined && pod.metadata.labels?.[labels.nodeName] !== node) {
@@ -141,7 +189,12 @@ function syncPod(vmi: VirtualMachineInstance, pod: Pod, now: string): Write[] {
     });
   }
   const runs = vmi.status?.phase === "Running";
-  if (runs && pod.status?.conditions && conditionOf(pod, unpausedCondition)?.status !== "True") {
+  if (
+    runs &&
+    mayBeReady &&
+    pod.status?.conditions &&
+    conditionOf(pod, unpausedCondition)?.status !== "True"
+  ) {
     const others = pod.status.conditions.filter(({ type }) => type !== unpausedCondition);
     const value = [
       ...others,

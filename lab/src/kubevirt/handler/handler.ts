@@ -9,9 +9,12 @@ import {
   type Pod,
   type VirtualMachineInstance,
 } from "@fairlead/api";
+import { Ages } from "../ages.ts";
 import { event, type Write } from "../controller/decision.ts";
 import { currentPod } from "../controller/vmi.ts";
 import { perform } from "../controller/writer.ts";
+import type { Daemon } from "../daemon.ts";
+import { type Plan, planIn } from "../faults.ts";
 import { labels } from "../names.ts";
 import { startReconciler } from "../reconciler.ts";
 import { isFinal, timestamp } from "../status.ts";
@@ -19,7 +22,7 @@ import { domainOf } from "./domain.ts";
 import { type LauncherPod, LauncherPods } from "./launcher-pods.ts";
 import { MigrationProxies } from "./migration-proxies.ts";
 import {
-  faultsIn,
+  forgetInterface,
   limitsIn,
   type Role,
   removeTargetLabel,
@@ -51,7 +54,7 @@ export interface HandlerOptions {
 const launcherRetryMs = 50;
 
 /** virt-handler of one node: wires launcher pods, starts domains, carries out migrations, and reports into the VMI. */
-export function startVirtHandler(options: HandlerOptions): { stop(): Promise<void> } {
+export function startVirtHandler(options: HandlerOptions): Daemon {
   const { view, log } = options;
   /** Which VMI a pod on this node belongs to, so that a launcher's word leads to the right VMI. */
   const vmiOfPod = new Map<string, string>();
@@ -71,6 +74,7 @@ export function startVirtHandler(options: HandlerOptions): { stop(): Promise<voi
     }
   });
   return {
+    pause: () => reconciler.pause(),
     stop: async () => {
       subscription[Symbol.dispose]();
       await reconciler.stop();
@@ -98,8 +102,10 @@ class VirtHandler {
     source: (vmi, pods) => this.#asSource(vmi, pods),
     current: (vmi, pods) => this.#asCurrent(vmi, pods),
   };
-  /** When the ack of a migration became due, for the fault that delays it. */
-  readonly #ackDue = new Map<string, number>();
+  /** Since when the parts of migrations, by UID, have been waiting for their time. */
+  readonly #ages = new Ages();
+  /** Pods whose launcher was told that its domain is deleted. */
+  readonly #deleted = new Set<string>();
 
   constructor(options: HandlerOptions, launchers: LauncherPods, vmiOfPod: Map<string, string>) {
     this.#options = options;
@@ -159,73 +165,94 @@ class VirtHandler {
     const launcher = isAlive ? await this.#launchers.find(pod.metadata.uid!) : undefined;
     if (state.failed || state.completed) {
       await this.#proxies.close(uid);
-      this.#ackDue.delete(uid);
+      this.#ages.forget(uid);
       if (state.failed && launcher) await this.#release(launcher);
       return this.#write(vmi, removeTargetLabel(vmi));
     }
     if (!isAlive) return "nothing";
     if (launcher === undefined) return launcherRetryMs;
     const network = await this.#launchers.wire(pod.metadata.uid!);
+    const plan = planIn(state);
     if (!state.targetNodeAddress || !this.#proxies.has(uid)) {
-      const sockets = await launcher.rpc.call("prepareTarget", { uid, network, faults: faultsIn(state) });
+      const sockets = await launcher.rpc.call("prepareTarget", { uid, network, plan });
       const ports = await this.#proxies.listen(uid, address, sockets);
       const message = `Migration Target is listening at ${address}, on ports: ${Object.keys(ports)}`;
       const events = [event(vmi, "PreparingTarget", message)];
       return this.#write(vmi, reportTargetPrepared(vmi, address, ports), events);
     }
-    const next = reportTarget(vmi, node, launcher.status, network);
-    if (next.status?.nodeName === vmi.status?.nodeName) return this.#write(vmi, next);
-    const wait = this.#ackDelay(uid, faultsIn(state).delayAckMs ?? 0);
-    if (wait > 0) return wait;
-    return this.#write(vmi, next, [
-      event(vmi, "Migrated", `The VirtualMachineInstance migrated to node ${node}.`),
-    ]);
+    const hasEnded = launcher.status.migration?.endTimestamp !== undefined;
+    const wait = hasEnded ? plan.ackMs + (plan.delayAckMs ?? 0) - this.#ages.of(`${uid}/ack`) : 0;
+    const next = reportTarget(vmi, node, launcher.status, wait <= 0);
+    const step = await this.#write(vmi, next, this.#migrated(vmi, next, plan));
+    return step === "nothing" && wait > 0 ? wait : step;
   }
 
-  /** Milliseconds until the ack of a migration is due. */
-  #ackDelay(uid: string, delay: number): number {
-    const due = this.#ackDue.get(uid) ?? Date.now() + delay;
-    this.#ackDue.set(uid, due);
-    return due - Date.now();
+  /** KubeVirt says so at every look at the VMI from the acknowledgement to the final clean-up. */
+  #migrated(
+    before: VirtualMachineInstance,
+    after: VirtualMachineInstance,
+    { migratedEvents }: Plan,
+  ): Write[] {
+    const [was, is] = [before.status?.migrationState, after.status?.migrationState];
+    const message = `The VirtualMachineInstance migrated to node ${this.#options.node}.`;
+    const isAcknowledged = is?.endTimestamp && !was?.endTimestamp;
+    const times = isAcknowledged ? 1 : is?.completed && !was?.completed ? migratedEvents - 1 : 0;
+    return Array<Write>(times).fill(event(before, "Migrated", message));
   }
 
   async #asSource(vmi: VirtualMachineInstance, pods: readonly Pod[]): Promise<Step> {
     const state = vmi.status!.migrationState!;
     const uid = state.migrationUid!;
+    const isOver = state.failed || state.completed;
+    if (isOver) {
+      await this.#proxies.close(uid);
+      this.#ages.forget(uid);
+    }
     const pod = pods.find(({ metadata }) => metadata.name === state.sourcePod);
     if (pod === undefined || isFinal(pod.status?.phase)) return "nothing";
     const launcher = await this.#launchers.find(pod.metadata.uid!);
     if (launcher === undefined) return "nothing";
-    if (launcher.status.state === "migrated") {
-      if (!state.endTimestamp) return "waits";
-      await this.#proxies.close(uid);
-      await this.#release(launcher);
-      return "waits";
-    }
-    if (state.failed || state.completed) {
-      await this.#proxies.close(uid);
+    const hasLeft = launcher.status.state === "migrated";
+    if (hasLeft) await this.#deleteDomain(vmi, pod, launcher);
+    if (isOver) {
       if (isFinal(vmi.status?.phase)) await this.#release(launcher);
       return "nothing";
     }
-    if (!state.targetNodeAddress) return "nothing";
+    // From the acknowledgement on the VMI is the target's.
+    if (!state.targetNodeAddress || vmi.status?.nodeName !== this.#options.node) return "nothing";
+    const plan = planIn(state);
     if (launcher.status.migration?.uid !== uid) {
       const ports = state.targetDirectMigrationNodePorts ?? {};
       const sockets = await this.#proxies.dial(uid, launcher.directory, state.targetNodeAddress, ports);
-      const order = { uid, sockets, bandwidth: 0, limits: limitsIn(state), faults: faultsIn(state) };
+      const order = { uid, sockets, bandwidth: 0, limits: limitsIn(state), plan };
       launcher.status = await launcher.rpc.call("migrate", order);
+      await this.#perform(event(vmi, "Migrating", "VirtualMachineInstance is migrating."));
     }
     const record = launcher.status.migration;
-    if (!state.startTimestamp && record?.startTimestamp) {
-      const events = [event(vmi, "Migrating", "VirtualMachineInstance is migrating.")];
-      return this.#write(vmi, reportStarted(vmi, record.startTimestamp), events);
-    }
     if (state.abortRequested && !record?.aborted) await launcher.rpc.call("abort", { uid });
+    const reported = reportSource(vmi, launcher.status, timestamp(Date.now()));
+    const next = hasLeft ? forgetInterface(reported, plan) : reported;
+    const wait = plan.startReportMs - this.#ages.of(`${uid}/start`);
+    const isDue = next !== vmi || wait <= 0;
+    const started = isDue && record?.startTimestamp ? reportStarted(next, record.startTimestamp) : next;
     const message = `VirtualMachineInstance migration uid ${uid} failed. reason:${record?.reason}`;
-    const next = reportSource(vmi, launcher.status, timestamp(Date.now()));
-    const hasFailed = next.status?.migrationState?.failed === true;
-    const events = hasFailed ? [event(vmi, "Migrated", message, "Warning")] : [];
-    const step = await this.#write(vmi, next, events);
-    return step === "nothing" ? "waits" : step;
+    const hasFailed = started.status?.migrationState?.failed === true;
+    const step = await this.#write(
+      vmi,
+      started,
+      hasFailed ? [event(vmi, "Migrated", message, "Warning")] : [],
+    );
+    if (step !== "nothing") return step;
+    return state.startTimestamp || wait <= 0 ? "waits" : wait;
+  }
+
+  /** The guest has left. KubeVirt's source deletes the domain then and there: the acknowledgement is none of its business. */
+  async #deleteDomain(vmi: VirtualMachineInstance, pod: Pod, launcher: LauncherPod): Promise<void> {
+    const uid = pod.metadata.uid!;
+    if (this.#deleted.has(uid)) return;
+    await this.#perform(event(vmi, "Deleted", "Signaled Deletion"));
+    await this.#release(launcher);
+    this.#deleted.add(uid);
   }
 
   /** Lets a launcher end that has nothing left to run. It may be gone before it answers. */
@@ -239,9 +266,12 @@ class VirtHandler {
     events: readonly Write[] = [],
   ): Promise<Step> {
     if (after === before) return "nothing";
-    const replace: Write = { do: "replace", kind: kinds.VirtualMachineInstance, object: after };
-    await perform(this.#options.client, [replace, ...events], "virt-handler");
+    await this.#perform({ do: "replace", kind: kinds.VirtualMachineInstance, object: after }, ...events);
     return "wrote";
+  }
+
+  #perform(...writes: readonly Write[]): Promise<void> {
+    return perform(this.#options.client, writes, "virt-handler");
   }
 
   async #podsHere(vmi: VirtualMachineInstance, key: string): Promise<Pod[]> {

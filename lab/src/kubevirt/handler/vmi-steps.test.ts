@@ -1,9 +1,11 @@
 import type { MigrationState, VirtualMachineInstance } from "@fairlead/api";
 import { expect, test } from "vitest";
+import { planOf } from "../faults.ts";
 import type { LauncherStatus } from "../launcher-protocol.ts";
 import type { PodNetwork } from "../pod-network.ts";
 import { at, runningVmi, vmiFixture } from "../vmi-fixture.ts";
 import {
+  forgetInterface,
   removeTargetLabel,
   reportEnd,
   reportRunning,
@@ -60,58 +62,101 @@ test("a running guest: phase, the guest's MAC, IPv4 only, migratable", () => {
   expect(reportRunning(vmi, { state: "running", domain }, network, at)).toBe(vmi);
 });
 
-test("the target reports in KubeVirt's order, each step its own write", () => {
-  const record = { readyTimestamp: at, endTimestamp: at };
-  const changes: (keyof MigrationState | "nodeName")[][] = [];
-  let vmi = migrating();
-  for (let step = 0; step < 10; step++) {
-    const next = reportTarget(vmi, "node-b", onTarget(record), network);
-    if (next === vmi) break;
-    const before = { ...vmi.status?.migrationState, nodeName: vmi.status?.nodeName };
-    const after = { ...next.status?.migrationState, nodeName: next.status?.nodeName };
-    changes.push(
-      (Object.keys(after) as (keyof typeof after)[]).filter((key) => after[key] !== before[key]) as (
-        | keyof MigrationState
-        | "nodeName"
-      )[],
-    );
-    vmi = next;
-  }
-  expect(changes).toEqual([
-    ["targetNodeDomainDetected"],
-    ["targetNodeDomainReadyTimestamp"],
-    ["endTimestamp", "nodeName"],
-    ["completed"],
+/** The names of what changed in the migration's state and in the place of the VMI, write by write. */
+function writesOf(vmi: VirtualMachineInstance, launcher: LauncherStatus): string[] {
+  const read = ({ status, metadata }: VirtualMachineInstance) => ({
+    ...status?.migrationState,
+    nodeName: status?.nodeName,
+    label: metadata.labels?.["kubevirt.io/nodeName"],
+  });
+  const next = reportTarget(vmi, "node-b", launcher, true);
+  if (next === vmi) return [];
+  const [before, after] = [read(vmi), read(next)];
+  const changed = (Object.keys(after) as (keyof typeof after)[]).filter(
+    (key) => JSON.stringify(after[key]) !== JSON.stringify(before[key]),
+  );
+  return [changed.join(" "), ...writesOf(next, launcher)];
+}
+const arrived = onTarget({ readyTimestamp: at, endTimestamp: at });
+
+test("real-cluster 2: domain, arrival, end, node name and label come in one write; then the migration is completed", () => {
+  expect(writesOf(migrating({ startTimestamp: at }), arrived)).toEqual([
+    "targetNodeDomainDetected targetNodeDomainReadyTimestamp endTimestamp nodeName label",
+    "completed",
   ]);
 });
 
-test("the ack moves node name and node label in one write, and keeps the guest's MAC", () => {
-  const ready = migrating({ targetNodeDomainDetected: true, targetNodeDomainReadyTimestamp: at });
-  const acked = reportTarget(ready, "node-b", onTarget({ readyTimestamp: at, endTimestamp: at }), network);
-  expect(acked.status?.nodeName).toBe("node-b");
-  expect(acked.metadata.labels).toMatchObject({ "kubevirt.io/nodeName": "node-b" });
-  expect(acked.status?.interfaces?.[0]).toMatchObject({ mac: "02:00:00:00:00:01" });
+test("real-cluster 2: before that the target says nothing, whether the guest is still coming or has been here for long", () => {
+  expect(writesOf(migrating(), onTarget({}, "incoming"))).toEqual([]);
+  expect(writesOf(migrating(), onTarget({ readyTimestamp: at }))).toEqual([]);
+  const vmi = migrating();
+  expect(reportTarget(vmi, "node-b", arrived, false)).toBe(vmi);
 });
 
-test("an incoming domain is detected, which says nothing about where the guest runs", () => {
-  const detected = reportTarget(migrating(), "node-b", onTarget({}, "incoming"), network);
-  expect(detected.status?.migrationState).toMatchObject({ targetNodeDomainDetected: true });
-  expect(reportTarget(detected, "node-b", onTarget({}, "incoming"), network)).toBe(detected);
+test("separate reports say that the domain is there and that it runs as soon as that is so", () => {
+  const apart = { migrationConfiguration: { faults: { separateReports: true } } };
+  expect(writesOf(migrating(apart), onTarget({}, "incoming"))).toEqual(["targetNodeDomainDetected"]);
+  const detected = migrating({ ...apart, targetNodeDomainDetected: true });
+  expect(writesOf(detected, onTarget({ readyTimestamp: at }))).toEqual(["targetNodeDomainReadyTimestamp"]);
 });
 
-test("a lost ack leaves the node name behind for ever", () => {
-  const vmi = migrating({
-    targetNodeDomainDetected: true,
-    targetNodeDomainReadyTimestamp: at,
-    migrationConfiguration: { faults: { loseAck: true } },
-  });
-  expect(reportTarget(vmi, "node-b", onTarget({ readyTimestamp: at, endTimestamp: at }), network)).toBe(vmi);
+test("real-cluster 2: a start the source has not reported yet comes with the acknowledgement", () => {
+  const acked = reportTarget(
+    migrating(),
+    "node-b",
+    onTarget({ startTimestamp: "2026-08-22T10:34:50Z", readyTimestamp: at, endTimestamp: at }),
+    true,
+  );
+  expect(acked.status?.migrationState?.startTimestamp).toBe("2026-08-22T10:34:50Z");
+});
+
+test("real-cluster 3: the acknowledgement says nothing of interfaces; the target's report of its guest does", () => {
+  const left = forgetInterface(migrating(), planOf("seed", { forgetsMac: true }));
+  const acked = reportTarget(left, "node-b", arrived, true);
+  expect(acked.status?.interfaces).toEqual([{ name: "default", podInterfaceName: "eth0" }]);
+  expect(reportRunning(acked, arrived, network, at).status?.interfaces).toMatchObject([
+    { mac: "02:00:00:00:00:01", ipAddress: "10.244.0.5", infoSource: "domain", linkState: "up" },
+  ]);
+});
+
+test.each([
+  [
+    false,
+    {
+      name: "default",
+      mac: domain.mac,
+      podInterfaceName: "eth0",
+      infoSource: "domain",
+      queueCount: 1,
+      linkState: "up",
+    },
+  ],
+  [true, { name: "default", podInterfaceName: "eth0" }],
+])(
+  "real-cluster 3: a source whose guest has left forgets its addresses, and the MAC: %s",
+  (forgetsMac, left) => {
+    const vmi = reportRunning(migrating(), { state: "running", domain }, network, at);
+    const plan = planOf("seed", { forgetsMac });
+    const forgotten = forgetInterface(vmi, plan);
+    expect(forgotten.status?.interfaces).toEqual([left]);
+    expect(forgetInterface(forgotten, plan)).toBe(forgotten);
+  },
+);
+
+test("real-cluster 6: a guest that dies on the target before the acknowledgement is not acknowledged", () => {
+  const dead = onTarget({ readyTimestamp: at, endTimestamp: at }, "crashed");
+  expect(writesOf(migrating(), dead)).toEqual([]);
+});
+
+test("a lost acknowledgement leaves the node name behind for ever", () => {
+  const lost = { migrationConfiguration: { faults: { loseAck: true } } };
+  expect(writesOf(migrating(lost), arrived)).toEqual([]);
 });
 
 test("a launcher's memory of an earlier migration is not reported into the next", () => {
   const vmi = migrating();
   const earlier = onTarget({ uid: "earlier", readyTimestamp: at });
-  expect(reportTarget(vmi, "node-b", earlier, network)).toBe(vmi);
+  expect(reportTarget(vmi, "node-b", earlier, true)).toBe(vmi);
   expect(
     reportSource(vmi, { state: "running", migration: { uid: "earlier", role: "source", failed: true } }, at),
   ).toBe(vmi);
@@ -139,11 +184,9 @@ test("a post-copy is one from its switch on, and node and end stay as they are u
   const vmi = reportSource(migrating({ mode: "PreCopy" }), switched, at);
   expect(vmi.status?.migrationState).toMatchObject({ mode: "PostCopy" });
   expect(reportSource(vmi, switched, at)).toBe(vmi);
-  const detected = reportTarget(vmi, "node-b", onTarget({ readyTimestamp: at }), network);
-  const ready = reportTarget(detected, "node-b", onTarget({ readyTimestamp: at }), network);
-  expect(ready.status?.migrationState).toMatchObject({ targetNodeDomainReadyTimestamp: at });
-  expect(reportTarget(ready, "node-b", onTarget({ readyTimestamp: at }), network)).toBe(ready);
-  expect(ready.status).toMatchObject({ phase: "Running", nodeName: "node-a" });
+  // The guest runs on the target by now: nothing says so.
+  expect(reportTarget(vmi, "node-b", onTarget({ readyTimestamp: at }), true)).toBe(vmi);
+  expect(vmi.status).toMatchObject({ phase: "Running", nodeName: "node-a" });
 });
 
 test("a post-copy that breaks after its switch ends the VMI in the write that calls the migration failed", () => {
@@ -157,11 +200,11 @@ test("a post-copy that breaks after its switch ends the VMI in the write that ca
   });
 });
 
-test("the start carries the mode", () => {
-  expect(reportStarted(migrating(), at).status?.migrationState).toMatchObject({
-    startTimestamp: at,
-    mode: "PreCopy",
-  });
+test("the start carries the mode, is written once, and makes no pre-copy of a post-copy", () => {
+  const started = reportStarted(migrating(), at);
+  expect(started.status?.migrationState).toMatchObject({ startTimestamp: at, mode: "PreCopy" });
+  expect(reportStarted(started, "later")).toBe(started);
+  expect(reportStarted(migrating({ mode: "PostCopy" }), at).status?.migrationState?.mode).toBe("PostCopy");
 });
 
 test("a guest that powers off succeeded, one that dies failed, and an ended VMI stays as it is", () => {

@@ -3,7 +3,7 @@
  * object when there is nothing to write.
  */
 import type { MigrationState, VirtualMachineInstance } from "@fairlead/api";
-import type { Faults } from "../faults.ts";
+import { type Plan, planIn } from "../faults.ts";
 import type { LauncherStatus } from "../launcher-protocol.ts";
 import { liveMigratable } from "../migratability.ts";
 import { defaultLimits, type MigrationLimits } from "../migration-monitor.ts";
@@ -24,11 +24,6 @@ export function rolesOf(vmi: Vmi, node: string): ReadonlySet<Role> {
   if (state?.sourceNode === node) roles.add("source");
   if (state?.targetNode === node) roles.add("target");
   return roles;
-}
-
-export function faultsIn(state: MigrationState | undefined): Faults {
-  const configuration = state?.migrationConfiguration as { faults?: Faults } | undefined;
-  return configuration?.faults ?? {};
 }
 
 export function limitsIn(state: MigrationState | undefined): MigrationLimits {
@@ -81,38 +76,46 @@ export function reportTargetPrepared(vmi: Vmi, address: string, ports: Record<st
 }
 
 /**
- * What the target learns from its launcher, one write at a time and in KubeVirt's order: the domain is there, the guest
- * runs here, the node takes over (the "ack"), done.
+ * What the target learns from its launcher. KubeVirt's launcher has no word of the domain before libvirt's job is over, so that
+ * all comes in one write: the domain is there, the guest runs here, the node takes over (the "ack"). Then: done. With separate
+ * reports the first two are written as soon as they are so, as virt-handler's source would have it.
  */
-export function reportTarget(vmi: Vmi, node: string, launcher: LauncherStatus, network: PodNetwork): Vmi {
-  const state = vmi.status?.migrationState;
-  const record = launcher.migration;
-  if (state?.failed || state?.completed) return vmi;
-  if (record?.uid !== state?.migrationUid || record?.role !== "target") return vmi;
-  if (launcher.state === "none") return vmi;
-  if (!state?.targetNodeDomainDetected) return changeState(vmi, { targetNodeDomainDetected: true });
-  if (record.readyTimestamp === undefined) return vmi;
-  if (!state.targetNodeDomainReadyTimestamp) {
-    return changeState(vmi, { targetNodeDomainReadyTimestamp: record.readyTimestamp });
-  }
-  if (record.endTimestamp === undefined || faultsIn(state).loseAck) return vmi;
-  if (!state.endTimestamp) return acknowledge(vmi, node, launcher, network, record.endTimestamp);
-  return changeState(vmi, { completed: true });
-}
-
-/** One write: the guest's node is this one. */
-function acknowledge(
+export function reportTarget(
   vmi: Vmi,
   node: string,
-  launcher: LauncherStatus,
-  network: PodNetwork,
-  end: string,
+  { state, migration }: LauncherStatus,
+  mayAcknowledge: boolean,
 ): Vmi {
-  const next = changeState(vmi, { endTimestamp: end });
+  const told = vmi.status?.migrationState;
+  if (told?.failed || told?.completed || state === "none") return vmi;
+  if (migration?.uid !== told?.migrationUid || migration?.role !== "target") return vmi;
+  if (told?.endTimestamp) return changeState(vmi, { completed: true });
+  const { loseAck, separateReports } = planIn(told);
+  const seen: Partial<MigrationState> = {
+    targetNodeDomainDetected: true,
+    ...(migration.readyTimestamp !== undefined && {
+      targetNodeDomainReadyTimestamp: migration.readyTimestamp,
+    }),
+  };
+  // A domain that has ended since is never acknowledged.
+  const hasArrived = state === "running" && migration.endTimestamp !== undefined;
+  if (hasArrived && mayAcknowledge && !loseAck) {
+    const startTimestamp = told?.startTimestamp ?? migration.startTimestamp;
+    return acknowledge(vmi, node, {
+      ...seen,
+      ...(startTimestamp !== undefined && { startTimestamp }),
+      endTimestamp: migration.endTimestamp,
+    });
+  }
+  return separateReports ? changeState(vmi, seen) : vmi;
+}
+
+/** One write: the guest's node is this one. Its interfaces are reported later, by the part of virt-handler that has the guest. */
+function acknowledge(vmi: Vmi, node: string, change: Partial<MigrationState>): Vmi {
+  const next = changeState(vmi, change);
   const status = statusOf(next);
   status.nodeName = node;
   status.evacuationNodeName = "";
-  status.interfaces = [interfaceStatus(vmi, launcher, network)];
   next.metadata.labels = { ...next.metadata.labels, [labels.nodeName]: node };
   return next;
 }
@@ -125,8 +128,24 @@ export function removeTargetLabel(vmi: Vmi): Vmi {
   return next;
 }
 
+/** The copy has begun. Whatever else the source writes carries this along, so it may come long after. */
 export function reportStarted(vmi: Vmi, start: string): Vmi {
-  return changeState(vmi, { startTimestamp: start, mode: "PreCopy" });
+  const state = vmi.status?.migrationState;
+  if (state?.startTimestamp) return vmi;
+  return changeState(vmi, { startTimestamp: start, mode: state?.mode ?? "PreCopy" });
+}
+
+/**
+ * What the source's virt-handler makes of the interface of a guest that has left: it has torn down what it knew of the pod's
+ * network, and sometimes the domain with the MAC is gone as well. So it stays until the target reports its guest.
+ */
+export function forgetInterface(vmi: Vmi, { forgetsMac }: Plan): Vmi {
+  const next = draft(vmi);
+  const [known] = vmi.status?.interfaces ?? [];
+  const { ipAddress: _, ipAddresses: __, ...domain } = known ?? {};
+  const { name = "default", podInterfaceName = "eth0" } = domain;
+  statusOf(next).interfaces = [{ ...(forgetsMac ? {} : domain), name, podInterfaceName }];
+  return unlessSame(vmi, next);
 }
 
 /**
