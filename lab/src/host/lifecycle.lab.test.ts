@@ -79,11 +79,25 @@ it("migrate moves a VM to the node that was asked for, and says so in JSON", asy
 });
 
 it("a process that the lab does not have is named, with those that it has", () => {
-  for (const command of ["kill", "restart", "stop"]) {
+  for (const command of ["kill", "pause", "resume", "restart", "stop"]) {
     const { status, stderr } = trial.lab(command, "node1/nothing");
     expect(status).toBe(1);
     expect(stderr).toMatch(/^lab: there is no process node1\/nothing; there are: .*node1\/fairlead-node/);
   }
+});
+
+it("pause lets a process stand still, and resume lets the same one go on", async () => {
+  const find = () => {
+    const { processes }: LabStatus = JSON.parse(trial.lab("status", "--json").stdout);
+    return processes.find(({ name }) => name === "virt-controller")!;
+  };
+  const { pid } = find();
+  const state = () => trial.lab("exec", "node1", "--", "grep", "State", `/proc/${pid}/status`).stdout;
+  expect(JSON.parse(trial.lab("pause", "virt-controller", "--json").stdout)).toEqual({ pid });
+  await until("it to stand still", () => state().includes("T (stopped)"));
+  trial.lab("resume", "virt-controller");
+  await until("it to go on", () => !state().includes("T (stopped)"));
+  expect(find()).toMatchObject({ pid, state: "running", restarts: 0 });
 });
 
 it("console of a VM that does not run says so", () => {

@@ -146,8 +146,12 @@ program
     }),
   );
 
+const signals = { kill: "SIGKILL", pause: "SIGSTOP", resume: "SIGCONT" } as const;
+
 for (const [name, description] of [
   ["kill", "kill -9 a process; it is started again"],
+  ["pause", "let a process stand still, alive and with its connections, until it is resumed"],
+  ["resume", "let a paused process go on"],
   ["restart", "end a process and start it at once"],
   ["stop", "end a process until it is restarted"],
 ] as const) {
@@ -160,9 +164,9 @@ for (const [name, description] of [
       guarded(async (target: string, { json }: { json?: boolean }) => {
         const socket = controlSocketOf(await requireLab());
         const answer =
-          name === "kill"
-            ? await ask(socket, { method: name, process: target, signal: "SIGKILL" })
-            : await ask(socket, { method: name, process: target });
+          name === "restart" || name === "stop"
+            ? await ask(socket, { method: name, process: target })
+            : await ask(socket, { method: "kill", process: target, signal: signals[name] });
         if (json) print(answer);
       }),
     );

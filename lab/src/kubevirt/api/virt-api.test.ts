@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type ApiServer, startApiServer } from "../../apiserver/index.ts";
 import { Connection } from "../../controllers/index.ts";
 import { Applier, readManifests } from "../../first/manifest.ts";
+import { faultsAnnotation } from "../faults.ts";
 import { podFixture, runningVmi } from "../vmi-fixture.ts";
 import { createVirtApi, virtApiAccount } from "./virt-api.ts";
 
@@ -104,4 +105,29 @@ it("an eviction is answered with 429, and the VMI is marked; dry run marks nothi
   expect(await marked()).toBeUndefined();
   await expect(evict("")).rejects.toThrow(/Eviction triggered evacuation of VMI "default\/vm"/);
   expect(await marked()).toBe("node-a");
+});
+
+it("real-cluster 4: migrations of one VMI that are asked for at once are both let in, a later one is refused", async () => {
+  const { status } = runningVmi("node-a");
+  const moving = { namespace: "default", name: "moving" };
+  await admin.create(kinds.VirtualMachineInstance, { metadata: moving, spec: {}, ...(status && { status }) });
+  const migrate = (name: string) =>
+    admin.create(kinds.VirtualMachineInstanceMigration, {
+      metadata: {
+        name,
+        namespace: "default",
+        annotations: { [faultsAnnotation]: JSON.stringify({ admissionMs: 300 }) },
+      },
+      spec: { vmiName: moving.name },
+    });
+  const both = await Promise.all([migrate("first"), migrate("second")]);
+  for (const { metadata } of both)
+    expect(metadata).toMatchObject({
+      labels: { "kubevirt.io/vmi-name": "moving" },
+      finalizers: ["kubevirt.io/migrationJobFinalize"],
+    });
+  await expect(migrate("third")).rejects.toMatchObject({
+    code: "BadRequest",
+    message: expect.stringMatching(/migration-create-validator.* denied .*in-flight migration detected/),
+  });
 });
