@@ -27,7 +27,11 @@ function start() {
   const run = async (command: string, name: string) => {
     const { exitCode } = await cni.handle(
       call(command, {
-        env: { CNI_CONTAINERID: name, CNI_ARGS: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}` },
+        env: {
+          CNI_CONTAINERID: name,
+          CNI_NETNS: `/run/netns/${name}`,
+          CNI_ARGS: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
+        },
         config: { endpoint_status_dir: join(directory, "status") },
       }),
     );
