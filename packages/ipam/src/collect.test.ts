@@ -310,3 +310,30 @@ test("handle objects are brought in line with the blocks", async () => {
   expect((await scan(16 * minute)).repairedHandles).toEqual([handle]);
   expect((await bed.store.get("IPAMHandle", handle))?.spec.block).toEqual(right);
 });
+
+test.each(["Enabled", "Disabled"] as const)(
+  "a guest that runs keeps its address though no owner is recorded and its VM is being deleted (persistence %s)",
+  async (persistence) => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    const pod = bed.pod("node-1", { vm: bed.vm("a").active });
+    const { addresses } = await ipam.workloads.assign(pod);
+    bed.guestRunsIn("a", pod);
+    for (const { address } of addresses)
+      await ipam.owners.set({ address, handle: "net1.vmi.default.a", active: null });
+    await ipam.configure({ kubeVirtVMAddressPersistence: persistence });
+    bed.vms.delete("default/a");
+    const settled = async () => {
+      let now = 0;
+      const collector = ipam.collector({ facts: bed.facts, monotonic: () => now });
+      let released = 0;
+      for (let round = 0; round < 3; round++, now += 20 * 60_000)
+        released += (await collector.scan()).released.length;
+      return released;
+    };
+    expect(await settled()).toBe(0);
+    bed.pods.delete(`default/${pod.pod.name}`);
+    bed.vmis.delete("default/a");
+    expect(await settled()).toBe(2);
+  },
+);

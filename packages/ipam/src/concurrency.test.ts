@@ -94,12 +94,11 @@ test("whatever order the calls of a move come in, the guest's pod owns the addre
     ] as const;
     const addresses = texts(await bed.boot().workloads.assign(a));
     await bed.boot().workloads.assign(b);
-    const news = bed.vmis.get("default/a")!;
-    bed.vmis.set("default/a", { ...news, guestPod: a.pod.name, revision: "15" });
+    bed.guestRunsIn("a", a);
     const old = bed.vmis.get("default/a")!;
     bed.guestRunsIn("a", b);
     const now = { pod: b.pod.name, revision: bed.vmis.get("default/a")!.revision! };
-    const before = { pod: a.pod.name, revision: "15" };
+    const before = { pod: a.pod.name, revision: old.revision! };
     const at = (facts = bed.facts) =>
       bed.boot({ random, facts, store: createFaultyStore(bed.store, { gate }) }).workloads;
     const informed = (request: typeof a, guest = random() < 0.5 ? now : before) => ({

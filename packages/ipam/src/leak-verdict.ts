@@ -7,7 +7,7 @@ import {
   windowsReservedHandle,
 } from "./attributes.ts";
 import type { Allocation } from "./block-draft.ts";
-import type { ClusterFacts, PodFact } from "./facts.ts";
+import type { ClusterFacts, PodFact, VmiFact } from "./facts.ts";
 import type { Attributes, IPAMHandle } from "./resources.ts";
 
 /**
@@ -93,8 +93,13 @@ async function judgeVm(allocation: Allocation, vm: VmName, options: JudgeOptions
   const label = `${vm.namespace}/${vm.name}`;
   // A launcher that still exists may still run the guest, whatever became of its VM.
   if (owned) return valid(`a pod of VM ${label} exists`, stale);
-  if (options.persistence === "Disabled")
-    return leaked(`VM ${label} does not run and persistence is Disabled`);
+  if (options.persistence === "Disabled") {
+    const instance = await facts.vmi(vm.namespace, vm.name);
+    const isRunning = instance && ((await usesItsPod(facts, vm, instance, allocation.address)) ?? true);
+    return isRunning
+      ? valid(`VM ${label} runs`, stale)
+      : leaked(`VM ${label} does not run and persistence is Disabled`);
+  }
   const machine = await facts.vm(vm.namespace, vm.name);
   if (machine) {
     const replaced = vm.vmUid !== undefined && machine.uid !== vm.vmUid;
@@ -105,10 +110,31 @@ async function judgeVm(allocation: Allocation, vm: VmName, options: JudgeOptions
   }
   const instance = await facts.vmi(vm.namespace, vm.name);
   if (!instance) return leaked(`VM ${label} does not exist`);
-  if (instance.ownerUid !== undefined) return leaked(`VM ${label} was deleted, its instance is about to go`);
+  if (instance.ownerUid !== undefined) {
+    const isRunning = await usesItsPod(facts, vm, instance, allocation.address);
+    return isRunning
+      ? valid(`VM ${label} was deleted, its guest still runs`, stale)
+      : leaked(`VM ${label} was deleted, its instance is about to go`);
+  }
   if (vm.vmiUid !== undefined && instance.uid !== vm.vmiUid && options.replacedVm === "renew")
     return leaked(`VMI ${label} was replaced by another one of the same name`);
   return valid(`VMI ${label} exists`, stale);
+}
+
+/**
+ * Whether a VM without a recorded owner runs all the same, in a pod that does not report other addresses. Undefined: KubeVirt does not
+ * name the pod.
+ */
+async function usesItsPod(
+  facts: ClusterFacts,
+  vm: VmName,
+  instance: VmiFact,
+  address: string,
+): Promise<boolean | undefined> {
+  if (instance.guestPod === undefined) return undefined;
+  const pod = await facts.pod(vm.namespace, instance.guestPod);
+  if (!pod || isFinished(pod)) return false;
+  return pod.addresses.length === 0 || usesAddress(pod, address);
 }
 
 async function isPodGone(facts: ClusterFacts, owner: Attributes): Promise<boolean> {
@@ -130,8 +156,10 @@ function problemOfPod(pod: PodFact | undefined, owner: Attributes, address: stri
   if (pod.phase === "Failed" && pod.reason === "Evicted") return "was evicted";
   if (isFinished(pod)) return "is finished";
   if (pod.addresses.length === 0) return undefined;
+  return usesAddress(pod, address) ? undefined : "has other addresses";
+}
+
+function usesAddress(pod: PodFact, address: string): boolean {
   const value = parseAddress(address)?.value;
-  return pod.addresses.some((text) => parseAddress(text)?.value === value)
-    ? undefined
-    : "has other addresses";
+  return pod.addresses.some((text) => parseAddress(text)?.value === value);
 }

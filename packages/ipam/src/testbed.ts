@@ -19,13 +19,15 @@ export class Testbed {
   readonly pods = new Map<string, PodFact>();
   readonly vms = new Map<string, VmFact>();
   readonly vmis = new Map<string, VmiFact>();
+  /** Each VM runs as long as it exists, unless `vmis` says otherwise. */
+  readonly #runs = new Map<string, VmiFact>();
   readonly nodes = new Set(["node-1", "node-2", "node-3"]);
   #created = 0;
 
   readonly facts: ClusterFacts = {
     pod: async (namespace, name) => this.pods.get(`${namespace}/${name}`),
     vm: async (namespace, name) => this.vms.get(`${namespace}/${name}`),
-    vmi: async (namespace, name) => this.vmis.get(`${namespace}/${name}`),
+    vmi: async (namespace, name) => this.#vmi(`${namespace}/${name}`),
     node: async (name) => (this.nodes.has(name) ? { labels: {} } : undefined),
   };
 
@@ -90,7 +92,7 @@ export class Testbed {
   /** A VM that exists from now on. */
   vm(name: string, { uid = `vm-${name}`, vmiUid = `vmi-${name}` } = {}) {
     this.vms.set(`default/${name}`, { uid, deleting: false });
-    this.vmis.set(`default/${name}`, { uid: vmiUid, ownerUid: uid, deleting: false });
+    this.#runs.set(`default/${name}`, { uid: vmiUid, ownerUid: uid, deleting: false });
     const identity = { name, vmUid: uid, vmiUid };
     return {
       active: { ...identity, role: "active" },
@@ -98,9 +100,13 @@ export class Testbed {
     } as const;
   }
 
+  #vmi(key: string): VmiFact | undefined {
+    return this.vmis.get(key) ?? (this.vms.has(key) ? this.#runs.get(key) : undefined);
+  }
+
   /** KubeVirt says so from now on. */
   guestRunsIn(name: string, { pod }: WorkloadRequest) {
-    const known = this.vmis.get(`default/${name}`)!;
+    const known = this.#vmi(`default/${name}`)!;
     const revision = String(Number(known.revision ?? 10) + 10);
     this.vmis.set(`default/${name}`, { ...known, guestPod: pod.name, revision });
   }
