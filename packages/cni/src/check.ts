@@ -18,7 +18,11 @@ export async function check(components: CniComponents, request: CniRequest): Pro
       `container ${request.containerId} has no interface ${request.ifName} of ours`,
       "delete the pod; its controller makes a new one",
     );
+  const { hostInterface, linkIndex, netns } = attachment;
+  const [end] = await components.wiring.look({ hostInterfaces: [hostInterface], netns });
+  const isOthers = end !== undefined && (end.linkIndex !== linkIndex || !end.leadsThere);
   const differences = [
+    ...(isOthers ? [`host interface ${hostInterface} is not the one that ADD made`] : []),
     ...(await components.wiring.inspect({
       ...wiringOf(request, attachment),
       ...(attachment.mac && { mac: attachment.mac }),

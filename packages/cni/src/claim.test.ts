@@ -117,6 +117,16 @@ describe("the name of a pod's interface", () => {
   });
 });
 
+it("CHECK tells a stranger's interface of the same name from the pod's own", async () => {
+  const { run, components } = createFakeNode(pod("web"));
+  await run("ADD", { pod: "web", id: "c1" });
+  const [own] = components.wiring.links.values();
+  components.wiring.end("/run/netns/c1");
+  await components.wiring.attach({ ...own!, netns: "/run/netns/stranger" });
+  const { body } = await run("CHECK", { pod: "web", id: "c1" });
+  expect(body.msg).toContain(`host interface ${own!.hostInterface} is not the one that ADD made`);
+});
+
 it("a container's second interface is refused: it would take the first one's link and addresses", async () => {
   const { run, components, endpoints } = createFakeNode(pod("web"));
   const eth0 = { pod: "web", id: "c1" };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { call } from "./calls.fixture.ts";
-import { createCni } from "./cni.ts";
+import { type Cni, createCni } from "./cni.ts";
 import type { Workload } from "./components.ts";
 import { createFakeComponents } from "./fake.ts";
 
@@ -15,9 +15,9 @@ export function createFakeNode(...pods: readonly [string, Workload][]) {
   const components = createFakeComponents(workloads);
   const cni = createCni(components);
 
-  async function run(command: string, sandbox: Sandbox, config: object = {}) {
+  async function run(command: string, sandbox: Sandbox, config: object = {}, by: Cni = cni) {
     const { pod, id, namespace = "default", ifName = "eth0", netns = `/run/netns/${id}` } = sandbox;
-    const answer = await cni.handle(
+    const answer = await by.handle(
       call(command, {
         env: {
           CNI_ARGS: `K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod}`,

@@ -1,11 +1,13 @@
 import type { Attachment, AttachmentKey, AttachmentStore } from "./attachment.ts";
-import type { CniComponents, Endpoints, Identity, PodAnnotator, Workload } from "./components.ts";
+import type { CniComponents, Identity, PodAnnotator, Workload } from "./components.ts";
 import { openStatusFiles } from "./endpoint-status.ts";
 import { CniError } from "./error.ts";
 import { createFakeAddresses } from "./fake-addresses.ts";
+import { createFakeEndpoints } from "./fake-endpoints.ts";
 import { createFakeWiring } from "./fake-wiring.ts";
 
 export { createFakeAddresses, type FakeAddresses } from "./fake-addresses.ts";
+export { createFakeEndpoints, type FakeEndpoints } from "./fake-endpoints.ts";
 export { createFakeWiring, type FakeWiring } from "./fake-wiring.ts";
 
 const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifName}`;
@@ -23,37 +25,6 @@ export function createFakeAttachments(): AttachmentStore {
       ownerOf: (address) => inherited.get(address),
       leave: (address, vmUid) => void inherited.set(address, vmUid),
       settle: (address) => void inherited.delete(address),
-    },
-  };
-}
-
-/** Endpoints whose policy is in force at once, unless `late` holds their pod's name. */
-export interface FakeEndpoints extends Endpoints {
-  readonly present: ReadonlyMap<string, Attachment>;
-  readonly late: Set<string>;
-}
-
-/** Endpoints in memory, ready at once unless told otherwise. */
-export function createFakeEndpoints(): FakeEndpoints {
-  const present = new Map<string, Attachment>();
-  const late = new Set<string>();
-  const isReady = ({ pod }: Attachment) => !late.has(pod.name);
-  return {
-    present,
-    late,
-    isReady,
-    add: (attachment) => void present.set(attachment.hostInterface, attachment),
-    wired: (attachment) => void present.set(attachment.hostInterface, attachment),
-    remove(attachment) {
-      if (present.get(attachment.hostInterface)?.containerId === attachment.containerId)
-        present.delete(attachment.hostInterface);
-    },
-    async ready(attachment, signal) {
-      if (isReady(attachment)) return;
-      await new Promise((_, reject) => {
-        if (signal.aborted) reject(signal.reason);
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
     },
   };
 }

@@ -100,6 +100,24 @@ describe("a runtime that retries with new sandboxes and never calls DEL", () => 
   });
 });
 
+it("a sandbox whose ADD died before it was wired has not replaced the one that runs", async () => {
+  const { run, components, endpoints, statusFiles } = createFakeNode(pod("web"));
+  await run("ADD", sandbox(1));
+  const { linkIndex: _, ...running } = components.attachments.list()[0]!;
+  const died = { ...running, containerId: "try-2", netns: "/run/netns/try-2", addresses: [], generation: 2 };
+  components.attachments.put({ ...died, step: "claimed" });
+  await run("DEL", sandbox(2));
+  expect((await run("CHECK", sandbox(1))).exitCode).toBe(0);
+  components.attachments.put({ ...died, step: "claimed" });
+  await run("DEL", sandbox(1));
+  expect([endpoints(), statusFiles(), components.wiring.links.size, components.addresses.held.size]).toEqual([
+    [],
+    [],
+    0,
+    0,
+  ]);
+});
+
 describe("an ADD that fails", () => {
   it("after its interface was made takes back its own, whatever earlier sandboxes had", async () => {
     const { run, components, sandboxes } = createFakeNode(pod("web"));

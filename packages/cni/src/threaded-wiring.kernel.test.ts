@@ -5,6 +5,7 @@ import { NetworkNamespace, RouteSocket } from "@fairlead/netlink";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { hostInterfaceName } from "./interface-name.ts";
 import { createThreadedWiring } from "./threaded-wiring.ts";
+import { describeWiring } from "./wiring.compliance.ts";
 import type { Wiring, WiringRequest } from "./wiring.ts";
 
 let directory: string;
@@ -82,4 +83,32 @@ it("rejects as CniError, with what to do next", async () => {
     remedy: expect.stringContaining("tries again"),
   });
   expect(await wiring.inspect(requestOf("a", "10.244.0.5"))).toHaveLength(1);
+});
+
+describeWiring("wiring in the kernel", () => {
+  const directory = mkdtempSync(join(tmpdir(), "fairlead-wiring-"));
+  const node = NetworkNamespace.create();
+  const wiring = createThreadedWiring({ node });
+  const path = (pod: string) => join(directory, pod);
+  const present = new Set(["a", "b"]);
+  for (const pod of present) NetworkNamespace.createAt(path(pod)).close();
+  const end = (pod: string) => {
+    NetworkNamespace.remove(path(pod));
+    present.delete(pod);
+  };
+  return {
+    wiring,
+    path,
+    end,
+    onNode() {
+      using socket = RouteSocket.open({ netns: node });
+      return socket.links.list({ kind: "veth" }).map((link) => link.name);
+    },
+    async [Symbol.asyncDispose]() {
+      await wiring[Symbol.asyncDispose]();
+      for (const pod of present) end(pod);
+      node.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
 });

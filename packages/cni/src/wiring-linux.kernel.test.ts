@@ -142,61 +142,6 @@ describe("wiring a pod", () => {
     wiring.detach({ hostInterface, linkIndex });
   });
 
-  describe("beside another pod", () => {
-    const others = "cali0000000000b";
-    let other: NetworkNamespace;
-
-    beforeEach(() => {
-      other = NetworkNamespace.createAt(join(directory, "other"));
-    });
-    afterEach(() => {
-      other.close();
-      NetworkNamespace.remove(join(directory, "other"));
-    });
-    const netns = () => join(directory, "other");
-
-    it("leaves a link of its name that is not its own, and what it has", () => {
-      const { linkIndex } = wiring.attach({ ...request, netns: netns() });
-      expect(() => wiring.attach(request)).toThrow(`interface ${hostInterface} is on the node already`);
-      wiring.detach({ hostInterface, linkIndex: linkIndex + 1 });
-      expect([linksOf(node), linksOf(other), linksOf(pod)]).toEqual([[hostInterface], ["eth0"], []]);
-      expect(wiring.inspect({ ...request, netns: netns() })).toEqual([]);
-    });
-
-    it("takes the name over from an earlier sandbox of its own", () => {
-      const { linkIndex } = wiring.attach({ ...request, netns: netns() });
-      wiring.attach({ ...request, replaces: [linkIndex] });
-      expect([linksOf(node), linksOf(other), linksOf(pod)]).toEqual([[hostInterface], [], ["eth0"]]);
-    });
-
-    it("leaves an interface that its namespace has already, whoever made it", () => {
-      wiring.attach({ ...request, netns: netns(), hostInterface: others });
-      expect(() => wiring.attach({ ...request, netns: netns() })).toThrow("has an interface eth0");
-      expect([linksOf(node), linksOf(other)]).toEqual([[others], ["eth0"]]);
-    });
-
-    it("says of each link that exists whether it leads into a namespace, and enters none", () => {
-      const { linkIndex } = wiring.attach({ ...request, netns: netns(), hostInterface: others });
-      const own = wiring.attach(request).linkIndex;
-      const hostInterfaces = [hostInterface, others, "cali0000000000c"];
-      const look = (path: string) =>
-        wiring.look({ hostInterfaces, netns: path }).map((end) => [end.linkIndex, end.leadsThere]);
-      expect(look(request.netns)).toEqual([
-        [own, true],
-        [linkIndex, false],
-      ]);
-      expect(look(netns())).toEqual([
-        [own, false],
-        [linkIndex, true],
-      ]);
-      for (const nowhere of ["", join(directory, "never"), directory])
-        expect(look(nowhere)).toEqual([
-          [own, false],
-          [linkIndex, false],
-        ]);
-    });
-  });
-
   it("says what is not as it was made", () => {
     wiring.attach({ ...request, mac: "02:00:00:00:00:42" });
     using inside = RouteSocket.open({ netns: pod });
