@@ -70,9 +70,24 @@ static int milliseconds(const char *name, int otherwise) {
   return value > 0 ? value : otherwise;
 }
 
-/* Prints a CNI error object and ends. `why` is one of our own sentences or strerror: nothing in it needs escaping. */
+/* Names of the codes that are printed here, as in src/error.ts. */
+static const char *name_of(int code) {
+  switch (code) {
+    case 4: return "InvalidEnvironment";
+    case 5: return "IoFailure";
+    case 6: return "DecodeFailure";
+    case 50: return "NotAvailable";
+    default: return "TryAgainLater";
+  }
+}
+
+/*
+ * Prints a CNI error object and ends. A runtime shows `msg` and `details` and no number, so `msg` begins with it. `why` is
+ * one of our own sentences or strerror: nothing in it needs escaping.
+ */
 static void fail(int code, const char *message, const char *why) {
-  printf("{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s\",\"details\":\"%s\"}\n", version, code, message, why);
+  printf("{\"cniVersion\":\"%s\",\"code\":%d,\"msg\":\"%s (%d): %s\",\"details\":\"%s\"}\n", version, code, name_of(code), code,
+         message, why);
   fflush(stdout);
   exit(1);
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
@@ -9,6 +9,7 @@ import { openBeenReady } from "./been-ready.ts";
 import { call, pod } from "./calls.fixture.ts";
 import { createCni } from "./cni.ts";
 import type { CniComponents } from "./components.ts";
+import { cniErrorNumbers } from "./error.ts";
 import { createFakeComponents } from "./fake.ts";
 import { buildMessenger, installMessenger, messengerNames } from "./messenger.ts";
 import { serveCni } from "./server.ts";
@@ -82,6 +83,24 @@ describe("the messenger", () => {
   it("brings an error as a CNI error object with exit code 1", async () => {
     await using _ = await serve(createFakeComponents(new Map()));
     expect(await messenger("ADD")).toMatchObject({ exitCode: 1, body: { cniVersion: "1.1.0", code: 101 } });
+  });
+
+  it.each([
+    ["without CNI_COMMAND", {}, "{}", "InvalidEnvironment"],
+    ["with 2 MiB of configuration", { CNI_COMMAND: "ADD" }, "x".repeat(2 << 20), "DecodeFailure"],
+    ["without an agent", { CNI_COMMAND: "ADD" }, "{}", "TryAgainLater"],
+    ["without an agent, asked for STATUS", { CNI_COMMAND: "STATUS" }, "{}", "NotAvailable"],
+  ] as const)("%s prints the agent's code and number, as the agent does", (_, env, input, code) => {
+    const { stdout } = spawnSync(buildMessenger(), {
+      env: { FAIRLEAD_CNI_SOCKET: join(directory, "nobody.sock"), FAIRLEAD_CNI_CONNECT_MS: "1", ...env },
+      input,
+      encoding: "utf8",
+    });
+    const number = cniErrorNumbers[code];
+    expect(JSON.parse(stdout)).toMatchObject({
+      code: number,
+      msg: expect.stringMatching(new RegExp(`^${code} \\(${number}\\): \\w`)),
+    });
   });
 
   it("tells the agent under which name it was called", async () => {
