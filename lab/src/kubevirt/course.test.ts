@@ -14,7 +14,7 @@ test("every course lies within what was seen of KubeVirt", () => {
       const within = (value: number, first: number, last: number) => value >= first && value <= last;
       expect(within(course.activePodsMs, 0, 1_300)).toBe(true);
       expect(within(course.startReportMs, 0, 2_000)).toBe(true);
-      expect(within(course.ackMs, 240, 1_700)).toBe(true);
+      expect(within(course.ackMs, 300, 1_800)).toBe(true);
       expect(within(course.podReadyMs, 1_000, 3_000)).toBe(true);
       expect(within(course.notReadyMs, 100, 2_000)).toBe(true);
       expect(within(course.migratedEvents, 2, 6)).toBe(true);

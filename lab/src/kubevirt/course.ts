@@ -14,7 +14,7 @@ const variations = {
   /** Whether virt-handler of the source leaves out the MAC, too, when it rewrites the interface of a guest that has left. */
   forgetsMac: choice(),
   /** From the arrival of all memory to the acknowledgement: node name, label and time stamps in one write. */
-  ackMs: between(240, 1_700),
+  ackMs: between(300, 1_800),
   /** From the acknowledgement until virt-controller opens the target pod's readiness gate. */
   podReadyMs: between(1_000, 3_000),
   /** For how much of that time the VMI is not Ready. */
