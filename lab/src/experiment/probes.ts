@@ -46,6 +46,27 @@ export function planProbes(vantage: ProbePlan["vantage"], vm: RunningVm, udpInte
   });
 }
 
+/** Datagrams alone, over both families, to whatever answers at port 7. */
+export function planDatagrams(
+  vantage: ProbePlan["vantage"],
+  { node, ipv4, ipv6 }: RunningVm,
+  intervalMs: number,
+): ProbePlan[] {
+  const families = [
+    { family: 4, address: ipv4 },
+    { family: 6, address: ipv6 },
+  ] as const;
+  return families.map(({ family, address }) => ({
+    name: `${vantage} to ${node} ipv${family}`,
+    kind: "udp-echo",
+    port: 7,
+    vantage,
+    family,
+    address,
+    intervalMs,
+  }));
+}
+
 /** Runs probes as a process of a machine. */
 export async function probeFromMachine(machine: NodeStatus, plans: readonly ProbePlan[]): Promise<ProbeRun> {
   const files = writePlans(machine, plans);
