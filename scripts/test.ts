@@ -20,7 +20,11 @@ if (args.length > 0) {
   const results = [
     runSuite("vitest", "run"),
     runInLab([]),
-    runInLab(["--topology", "lab/topologies/three-workers-frr.clab.yml"], "router.test.ts"),
+    runInLab(
+      ["--topology", "lab/topologies/three-workers-frr.clab.yml"],
+      "router.test.ts",
+      "upgrade.test.ts",
+    ),
   ];
   for (const sentence of results.flatMap(({ otherFailures }) => otherFailures)) {
     process.stdout.write(`failed: ${sentence}\n`);

@@ -13,8 +13,8 @@ import {
   requestMigration,
   startEchoPod,
   upgradeNode,
-  waitFor,
   waitForEnd,
+  waitForPhase,
   waitUntilRunning,
 } from "@fairlead/lab";
 import { expect, it } from "vitest";
@@ -84,9 +84,9 @@ async function probeEveryNode() {
 it("an upgrade of all nodes loses no datagram into or out of any of them, and no node becomes unready", async () => {
   await using stage = await setStage("voyager");
   // Away from its block the VM has routes of its own in the router.
-  const away1 = stage.workers.find((name) => name !== stage.vm.node)!;
-  await migrateVm(stage.client, stage.vmName, away1);
-  await untilNormal(stage, away1);
+  const elsewhere = stage.workers.find((name) => name !== stage.vm.node)!;
+  await migrateVm(stage.client, stage.vmName, elsewhere);
+  await untilNormal(stage, elsewhere);
   await using probes = await probeEveryNode();
   await using nodes = await watchNodes();
   const from = now();
@@ -102,7 +102,7 @@ it("an upgrade of all nodes loses no datagram into or out of any of them, and no
   for (const { name, lost, resets, brokenConnections } of vm)
     expect({ lost, resets, brokenConnections }, name).toEqual({ lost: 0, resets: 0, brokenConnections: 0 });
   expect(nodes.complaints).toEqual([]);
-  expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: away1 });
+  expect(await waitUntilRunning(stage.client, stage.vmName)).toEqual({ ...stage.vm, node: elsewhere });
 });
 
 it("a VM that moves while both its nodes are upgraded keeps address and connections, and loses no byte of them", async () => {
@@ -111,13 +111,7 @@ it("a VM that moves while both its nodes are upgraded keeps address and connecti
   const target = stage.workers.find((name) => name !== stage.vm.node)!;
   const from = now();
   const migration = await requestMigration(stage.client, stage.vmName, target, { bandwidth: 8_000_000 });
-  await waitFor("the target's routes are prepared", 60, async () => {
-    const { status } = await stage.client.get(
-      kinds.VirtualMachineInstanceMigration,
-      migration.metadata as never,
-    );
-    return status?.phase === "Running" ? true : undefined;
-  });
+  await waitForPhase(stage.client, migration, "Running");
   for (const name of [target, stage.vm.node])
     await upgradeNode(workers.find((worker) => worker.name === name)!, 0);
   expect((await waitForEnd(stage.client, migration))?.status?.phase).toBe("Succeeded");
