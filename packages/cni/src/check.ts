@@ -24,7 +24,8 @@ export async function check(components: CniComponents, request: CniRequest): Pro
   const differences = [
     ...(isOthers ? [`host interface ${hostInterface} is not the one that ADD made`] : []),
     ...(await components.wiring.inspect({
-      ...wiringOf(request, attachment),
+      // A rebuilt attachment does not know the path.
+      ...wiringOf(request, { ...attachment, netns: attachment.netns || request.netns }),
       ...(attachment.mac && { mac: attachment.mac }),
     })),
     ...(components.endpoints.isReady(attachment) ? [] : ["its policy is not in force"]),

@@ -59,6 +59,7 @@ export {
   createStateFiles,
   type Disk,
   type FileReport,
+  readSmallFile,
   type StateFiles,
   type StateFilesOptions,
 } from "./state-files.ts";

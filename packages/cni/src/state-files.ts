@@ -136,7 +136,7 @@ export function createStateFiles(options: StateFilesOptions = {}): StateFiles {
 
   function tryRead(path: string): string | undefined {
     try {
-      return readSmall(path);
+      return readSmallFile(path);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") putAside(path, error);
       return undefined;
@@ -200,8 +200,12 @@ function kindOf(path: string): "directory" | "other" | "nothing" {
   }
 }
 
-/** @throws what the system says, or RangeError for what is no small regular file */
-function readSmall(path: string): string {
+/**
+ * Reads a file of a directory that may be littered.
+ *
+ * @throws what the system says, or RangeError for what is no regular file of at most 1 MiB
+ */
+export function readSmallFile(path: string): string {
   // A link may lead anywhere, a pipe may never answer.
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {

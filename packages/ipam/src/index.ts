@@ -1,5 +1,6 @@
 export type { AffinityView, PoolDeletion } from "./affinity-operations.ts";
 export type { AllocatedAddress, AllocateRequest, AllocateResult, AssignRequest } from "./allocate.ts";
+export { type AssignedAddress, assignedAddresses } from "./assigned.ts";
 export { attribute, handleAnnotation } from "./attributes.ts";
 export { type CheckedAddress, type CheckedHandle, type CheckReport, problemCount } from "./check.ts";
 export type { Collector, CollectorOptions, CollectReport } from "./collect.ts";

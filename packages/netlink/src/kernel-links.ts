@@ -50,12 +50,20 @@ export class KernelLinks implements Links {
   }
 
   get(link: LinkSelector): Link | undefined {
+    return this.#find(link);
+  }
+
+  peerOf({ peerIndex, peerNamespaceId }: Link): Link | undefined {
+    return peerIndex === undefined ? undefined : this.#find(peerIndex, peerNamespaceId);
+  }
+
+  #find(link: LinkSelector, namespaceId?: number): Link | undefined {
     let found: Link | undefined;
     try {
       this.#socket.request(
         RTM_GETLINK,
         0,
-        (writer) => encodeLinkQuery(writer, link),
+        (writer) => encodeLinkQuery(writer, link, namespaceId),
         () => ({ operation: "get link", object: `${link}` }),
         ({ payload }) => {
           found = decodeLink(payload);

@@ -40,6 +40,7 @@ const IFLA = {
   NUM_TX_QUEUES: 31,
   NUM_RX_QUEUES: 32,
   LINK_NETNSID: 37,
+  TARGET_NETNSID: 46,
 } as const;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const BR = { FORWARD_DELAY: 1, AGEING_TIME: 4, STP_STATE: 5, MCAST_SNOOPING: 23 } as const;
@@ -80,9 +81,11 @@ export function encodeSelector(writer: MessageWriter, link: LinkSelector, up?: b
   if (typeof link === "string") writer.string(IFLA.IFNAME, checkLinkName(link));
 }
 
-export function encodeLinkQuery(writer: MessageWriter, link?: LinkSelector): void {
+/** `namespaceId`: look in that namespace instead of the socket's. */
+export function encodeLinkQuery(writer: MessageWriter, link?: LinkSelector, namespaceId?: number): void {
   encodeSelector(writer, link ?? 0);
   writer.u32(IFLA.EXT_MASK, SKIP_STATS);
+  if (namespaceId !== undefined) writer.u32(IFLA.TARGET_NETNSID, namespaceId);
 }
 
 /** struct if_stats_msg { u8 family, pad[3]; u32 index, filter; } */

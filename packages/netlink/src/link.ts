@@ -134,6 +134,11 @@ export interface Links {
   list(filter?: LinkFilter): Link[];
   /** `ip -d link show dev NAME`; undefined when there is none. */
   get(link: LinkSelector): Link | undefined;
+  /**
+   * The other end of a veth, wherever it is: `ip -d link show dev NAME target-nsid ID`. Undefined when there is none. Its own peer and
+   * namespace IDs are as that namespace sees them. Needs CAP_NET_ADMIN over the other namespace.
+   */
+  peerOf(link: Link): Link | undefined;
   /** `ip -s link show dev NAME`. `NoDevice` when there is no such link. */
   statistics(index: number): LinkStatistics;
   /**

@@ -20,6 +20,7 @@ import type { PolicyEngine } from "@fairlead/policy";
 import type { WorkloadRoutes } from "@fairlead/routes";
 import { createPodAnnotator } from "./annotator.ts";
 import { createBirdUpdater } from "./bird-updater.ts";
+import { watchCalls } from "./calls-under-way.ts";
 import type { Clock } from "./clock.ts";
 import { watchCluster } from "./cluster-watch.ts";
 import { createDepartures } from "./departures.ts";
@@ -33,8 +34,10 @@ import type { Complaints } from "./health-server.ts";
 import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
+import type { NodeEvidence } from "./node-evidence.ts";
 import { createPromoter } from "./promotion.ts";
 import { createBeenReadyInMemory, createNodeReadiness } from "./readiness.ts";
+import { createRecovery } from "./recovery.ts";
 import type { Reflexes } from "./reflex.ts";
 import type { Remarks } from "./remarks.ts";
 import { readSpeaker } from "./speaker.ts";
@@ -56,6 +59,8 @@ export interface AgentComponents {
   readonly bird: Pick<Bird, "apply">;
   readonly wiring: Wiring;
   readonly attachments: AttachmentStore;
+  /** Where to look for what is not noted. Absent: nowhere. */
+  readonly evidence?: NodeEvidence;
   /** For endpoints' status files. */
   readonly statusFiles?: StateFiles;
   /** Absent: only this process knows. */
@@ -204,6 +209,30 @@ export function createAgent(components: AgentComponents): Agent {
     onTiming: metrics.added,
   };
   let watch: ReturnType<typeof watchCluster> | undefined;
+  const cni = watchCalls(createCni(cniComponents));
+  const recovery = work.use(
+    createRecovery({
+      nodeName,
+      evidence: components.evidence,
+      view,
+      attachments,
+      memory: components.memory,
+      policy,
+      routes,
+      cni,
+      clock,
+      log,
+      remarks: components.remarks,
+      onLate: takeUp,
+      onError: problem("recovery"),
+    }),
+  );
+
+  function takeUp(attachment: Attachment): void {
+    endpoints.add(attachment);
+    endpoints.wired(attachment);
+    watch?.look(attachment);
+  }
 
   /** The newest container of each pod whose interface was made. */
   function remembered(): readonly Attachment[] {
@@ -218,16 +247,17 @@ export function createAgent(components: AgentComponents): Agent {
   }
 
   return {
-    cni: createCni(cniComponents),
+    cni,
     migrations,
     metrics,
     complaints: readiness.complaints,
     async start(signal) {
       await policy.start(signal ? { signal } : {});
       // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
-      const known = remembered();
-      for (const attachment of known) migrations.follow(attachment, migrationOf(attachment));
+      const noted = remembered().filter(recovery.isHere);
+      for (const attachment of noted) migrations.follow(attachment, migrationOf(attachment));
       await view.synced(signal);
+      const known = [...noted, ...(await recovery.recover(signal))];
       for (const attachment of known) {
         endpoints.add(attachment);
         endpoints.wired(attachment);

@@ -25,6 +25,7 @@ import { watchedKinds } from "./cluster-watch.ts";
 import { installConflist } from "./conflist-installer.ts";
 import { serveHealth } from "./health-server.ts";
 import { openMigrationFiles } from "./migration-files.ts";
+import { createNodeEvidence } from "./node-evidence.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
 import { type AgentOptions, readOptions } from "./options.ts";
 import { createReflexes } from "./reflex.ts";
@@ -95,6 +96,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       bird,
       wiring: resources.use(createThreadedWiring()),
       attachments: openAttachmentFiles(join(stateDir, "attachments"), reportFile, files),
+      evidence: createNodeEvidence({ route, client, onError: report("recovery") }),
       statusFiles,
       remarks,
       beenReady: openBeenReady({ socketPath, onError: report("been-ready") }),

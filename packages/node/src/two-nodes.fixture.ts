@@ -14,7 +14,9 @@ import { type Agent, createAgent } from "./agent.ts";
 import { createFakeClock } from "./clock.ts";
 import { watchedKinds } from "./cluster-watch.ts";
 import { openMigrationFiles } from "./migration-files.ts";
+import { createNodeEvidence } from "./node-evidence.ts";
 import { createReflexes } from "./reflex.ts";
+import { createRemarks } from "./remarks.ts";
 import { createFakeTimeline } from "./timeline.ts";
 
 /** Agents of two nodes over one API server in memory; everything else is real, each node in a namespace of its own. */
@@ -34,13 +36,16 @@ export interface TestNode {
   readonly timings: readonly Timing[];
   /** The namespace of a pod, made on first use: its path. */
   namespaceOf(pod: string): string;
-  /** Ends the agent without telling anybody and starts a new one over the same files and kernel. */
-  restart(): Promise<void>;
+  /** Ends the agent without telling anybody and starts a new one over the same files and kernel, or over what `meanwhile` leaves. */
+  restart(meanwhile?: (stateDirectory: string) => void): Promise<void>;
+  /** What the running agent has to say although it is ready. */
+  remarks(): readonly string[];
   add(
     pod: string,
     overrides?: object,
   ): Promise<{ exitCode: number; body: Record<string, unknown> | undefined }>;
   del(pod: string): Promise<{ exitCode: number; body: Record<string, unknown> | undefined }>;
+  check(pod: string): Promise<{ exitCode: number; body: Record<string, unknown> | undefined }>;
   /** `destination metric` of every workload route in the kernel. */
   routes(): readonly string[];
   /** Names of the host-side interfaces. */
@@ -83,6 +88,10 @@ export async function startTwoNodes(): Promise<TwoNodes> {
   return { cluster, clock, a, b, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
+const unexpected = (error: unknown) => {
+  throw error;
+};
+
 async function startNode(
   name: string,
   directory: string,
@@ -96,6 +105,8 @@ async function startNode(
   const timings: Timing[] = [];
   const statusDir = join(directory, "status");
   let timeline = createFakeTimeline();
+  const stateDirectory = join(directory, "state");
+  let remarks = createRemarks({ log: { info() {}, warn() {} } });
   let running: { agent: Agent; stop: () => Promise<void> } = await launch();
 
   async function launch() {
@@ -110,6 +121,7 @@ async function startNode(
     const wiring = createThreadedWiring({ node: netns });
     const reflexes = createReflexes();
     timeline = createFakeTimeline();
+    remarks = createRemarks({ log: { info() {}, warn() {} } });
     const agent = createAgent({
       nodeName: name,
       client,
@@ -121,8 +133,10 @@ async function startNode(
       netns,
       bird: { apply: async () => "applied" as const },
       wiring,
-      attachments: openAttachmentFiles(join(directory, "attachments")),
-      memory: openMigrationFiles(join(directory, "migrations")),
+      attachments: openAttachmentFiles(join(stateDirectory, "attachments")),
+      memory: openMigrationFiles(join(stateDirectory, "migrations")),
+      evidence: createNodeEvidence({ route, client, statusDir, onError: unexpected }),
+      remarks,
       timeline,
       clock,
       log: {
@@ -179,12 +193,15 @@ async function startNode(
     get timeline() {
       return timeline;
     },
-    async restart() {
+    remarks: () => remarks.list(),
+    async restart(meanwhile = () => {}) {
       await running.stop();
+      meanwhile(stateDirectory);
       running = await launch();
     },
     add: (pod, overrides) => call("ADD", pod, overrides),
     del: (pod) => call("DEL", pod),
+    check: (pod) => call("CHECK", pod),
     routes: () =>
       route.routes
         .list({ table: 254, protocol: 80 })

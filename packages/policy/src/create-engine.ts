@@ -44,6 +44,7 @@ class Engine implements PolicyEngine {
   readonly #programmer: Programmer;
   readonly #readiness = new Readiness();
   readonly #endpoints = new Map<string, LocalEndpoint>();
+  #kept: readonly string[] = [];
   #started = false;
   #synced = false;
 
@@ -100,11 +101,16 @@ class Engine implements PolicyEngine {
     this.#started = true;
   }
 
+  keep(interfaceNames: readonly string[]): void {
+    this.#kept = interfaceNames;
+    if (this.#synced) this.#programmer.complete(interfaceNames);
+  }
+
   synced(): void {
     if (!this.#started) throw new RangeError("start the engine before saying that it knows everything");
     if (this.#synced) return;
     this.#synced = true;
-    this.#programmer.complete();
+    this.#programmer.complete(this.#kept);
   }
 
   ready(id: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
@@ -165,6 +171,7 @@ class Engine implements PolicyEngine {
     for (const other of this.#endpoints.values()) {
       if (other.interfaceName === interfaceName && other.id !== id) this.endpoints.remove(other.id);
     }
+    if (this.#kept.includes(interfaceName)) this.keep(this.#kept.filter((kept) => kept !== interfaceName));
   }
 
   /** Until everything is known, what an earlier run programmed stays as it is. */

@@ -113,4 +113,23 @@ export function describeDataplane(open: () => Dataplane): void {
       expect.objectContaining({ code: "KernelRefused" }),
     );
   });
+
+  test("of an interface that is kept everything stays that is in force for it, and nothing of another", () => {
+    const dataplane = open();
+    const names = ["cali7", "cali8"] as const;
+    const more = sampleRuleset();
+    for (const name of names) {
+      more.main.chains.set(`of-${name}`, { name: `of-${name}`, rules: [[drop]] });
+      const key = interfaceName(name);
+      more.main.elements.get("links")?.set(key, { key, verdict: { verdict: "goto", chain: `of-${name}` } });
+    }
+    dataplane.reconcile(more);
+    dataplane.reconcile(sampleRuleset(), { keepUnknown: ["cali7"] });
+    const removal = (name: string) =>
+      change({ removedElements: new Map([["links", [{ key: interfaceName(name) }]]]) });
+    expect(() => dataplane.apply(removal("cali8"))).toThrow(
+      expect.objectContaining({ code: "KernelRefused" }),
+    );
+    dataplane.apply(removal("cali7"));
+  });
 }

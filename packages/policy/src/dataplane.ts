@@ -1,3 +1,4 @@
+import type { KeepUnknown } from "./ruleset/difference.ts";
 import type { Ruleset, RulesetChange } from "./ruleset/ruleset.ts";
 
 /** What a transaction was, for health and benchmarks. */
@@ -20,10 +21,10 @@ export interface DataplaneHealth {
 export interface Dataplane {
   /**
    * Makes the tables hold exactly this, whatever they hold now, changing only what differs. With `keepUnknown`, chains, sets
-   * and dispatch entries that are not mentioned stay as they are.
+   * and dispatch entries that are not mentioned stay as they are: all of them, or those that some interfaces need.
    * @throws PolicyError `KernelRefused`, `KernelLacks`, `NotPermitted`, `Busy`
    */
-  reconcile(desired: Ruleset, options?: { readonly keepUnknown?: boolean }): Receipt;
+  reconcile(desired: Ruleset, options?: { readonly keepUnknown?: KeepUnknown }): Receipt;
   /**
    * Applies a difference to what the last `reconcile` and `apply` left.
    * @throws PolicyError as `reconcile`; `Busy` also when somebody else changed our tables, which calls for `reconcile`

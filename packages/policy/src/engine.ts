@@ -84,6 +84,11 @@ export interface PolicyEngine {
    * their rules until `synced` is called, so that nothing established breaks while objects are still coming in.
    */
   start(options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Interfaces of which nobody knows whose they are: what an earlier run programmed for them stays in force as it is, instead of being
+   * removed with `synced`. Replaces the last list; an interface that becomes an endpoint leaves it.
+   */
+  keep(interfaceNames: readonly string[]): void;
   /** Says that the initial objects and endpoints are complete: from now on what is not known is removed. */
   synced(): void;
   /**

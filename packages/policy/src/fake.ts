@@ -5,7 +5,7 @@
  */
 import type { Dataplane, DataplaneHealth, Receipt } from "./dataplane.ts";
 import { PolicyError } from "./error.ts";
-import { compareElements, draftChange } from "./ruleset/difference.ts";
+import { compareElements, draftChange, type KeepUnknown, keepsRules } from "./ruleset/difference.ts";
 import {
   type Chain,
   type Element,
@@ -48,7 +48,7 @@ class MemoryDataplane implements FakeDataplane {
     return this.#ruleset;
   }
 
-  reconcile(desired: Ruleset, { keepUnknown = false } = {}): Receipt {
+  reconcile(desired: Ruleset, { keepUnknown = false }: { keepUnknown?: KeepUnknown } = {}): Receipt {
     const receipt = this.#commit({
       main: compare(this.#ruleset.main, desired.main, keepUnknown),
       arp: compare(this.#ruleset.arp, desired.arp, keepUnknown),
@@ -92,7 +92,7 @@ class MemoryDataplane implements FakeDataplane {
   }
 }
 
-function compare(actual: Table, desired: Table, keepUnknown: boolean): TableChange {
+function compare(actual: Table, desired: Table, keepUnknown: KeepUnknown): TableChange {
   const change = draftChange();
   for (const chain of desired.chains.values()) {
     if (JSON.stringify(actual.chains.get(chain.name)) !== JSON.stringify(chain)) change.chains.push(chain);
@@ -108,7 +108,7 @@ function compare(actual: Table, desired: Table, keepUnknown: boolean): TableChan
       keepUnknown,
     );
   }
-  if (keepUnknown) return change;
+  if (keepsRules(keepUnknown)) return change;
   change.removedChains.push(...[...actual.chains.keys()].filter((name) => !desired.chains.has(name)));
   change.removedSets.push(...[...actual.sets.keys()].filter((name) => !desired.sets.has(name)));
   return change;

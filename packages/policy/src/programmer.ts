@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { Dataplane } from "./dataplane.ts";
 import { PolicyError } from "./error.ts";
+import type { KeepUnknown } from "./ruleset/difference.ts";
 import type { RulesetEditor } from "./ruleset/editor.ts";
 
 export interface ProgrammerOptions {
@@ -34,7 +35,7 @@ export class Programmer {
   /** Milliseconds watched since the last full comparison. */
   #watched = 0;
   #needsReconcile = true;
-  #keepUnknown = true;
+  #keepUnknown: KeepUnknown = true;
   #closed = false;
   transactions = 0;
   repairs = 0;
@@ -51,9 +52,9 @@ export class Programmer {
     this.#watchLater();
   }
 
-  /** From now on what is not in the editor is removed. */
-  complete(): void {
-    this.#keepUnknown = false;
+  /** From now on what is not in the editor is removed, but for what is in force for the `kept` interfaces. */
+  complete(kept: readonly string[]): void {
+    this.#keepUnknown = kept;
     this.#needsReconcile = true;
     this.schedule();
   }

@@ -39,6 +39,10 @@ export class FakeLinks implements Links {
     return this.list().find(({ name }) => name === link);
   }
 
+  peerOf({ peerIndex, peerNamespaceId }: Link): Link | undefined {
+    return peerNamespaceId === undefined ? this.#state.links.get(peerIndex ?? -1) : undefined;
+  }
+
   /** Nothing moves in memory. */
   statistics(index: number): LinkStatistics {
     if (this.get(index) === undefined)

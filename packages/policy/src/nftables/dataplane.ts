@@ -2,7 +2,13 @@ import { constants } from "node:os";
 import type { NetworkNamespace } from "@fairlead/netlink";
 import type { Dataplane, DataplaneHealth, Receipt } from "../dataplane.ts";
 import { PolicyError } from "../error.ts";
-import { compareElements, draftChange, isEmpty } from "../ruleset/difference.ts";
+import {
+  compareElements,
+  draftChange,
+  isEmpty,
+  type KeepUnknown,
+  keepsRules,
+} from "../ruleset/difference.ts";
 import { ruleIdentity } from "../ruleset/identity.ts";
 import type {
   Chain,
@@ -59,7 +65,7 @@ class NftablesDataplane implements Dataplane {
     this.#exclusive = exclusive;
   }
 
-  reconcile(desired: Ruleset, { keepUnknown = false } = {}): Receipt {
+  reconcile(desired: Ruleset, { keepUnknown = false }: { keepUnknown?: KeepUnknown } = {}): Receipt {
     for (let attempt = 0; attempt < 10; attempt++) {
       const generation = this.#socket.generation();
       this.#events.events();
@@ -114,7 +120,7 @@ class NftablesDataplane implements Dataplane {
     this.#events.close();
   }
 
-  #reconcileTable(transaction: Transaction, name: TableName, desired: Table, keepUnknown: boolean): void {
+  #reconcileTable(transaction: Transaction, name: TableName, desired: Table, keepUnknown: KeepUnknown): void {
     const table = this.#tables[name];
     const actual = readKernelTable(this.#socket, table);
     const replace = [...desired.sets.values()].some((set) => {
@@ -197,7 +203,7 @@ function compareTable(
   table: KernelTable,
   actual: KernelTableState,
   desired: Table,
-  keepUnknown: boolean,
+  keepUnknown: KeepUnknown,
 ): TableChange {
   const change = draftChange();
   for (const chain of desired.chains.values()) {
@@ -218,7 +224,7 @@ function compareTable(
       keepUnknown,
     );
   }
-  if (keepUnknown) return change;
+  if (keepsRules(keepUnknown)) return change;
   for (const name of actual.chains.keys()) if (!desired.chains.has(name)) change.removedChains.push(name);
   for (const name of actual.sets.keys()) {
     if (desired.sets.has(name)) continue;

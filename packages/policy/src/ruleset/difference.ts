@@ -6,6 +6,24 @@ import {
   type TableChange,
   type Verdict,
 } from "./ruleset.ts";
+import { interfaceName } from "./value.ts";
+
+/**
+ * What stays although nobody knows it: nothing (false), everything (true), or what is in force for these interfaces. Chains and sets do not say
+ * whom they serve, so for an interface all of them stay; those that nothing leads to do no harm.
+ */
+export type KeepUnknown = boolean | readonly string[];
+
+/** Whether unknown chains and sets stay. */
+export const keepsRules = (keep: KeepUnknown): boolean =>
+  typeof keep === "boolean" ? keep : keep.length > 0;
+
+/** Elements that speak of an interface begin with its name. */
+function elementsKept(keep: KeepUnknown): (element: Element) => boolean {
+  if (typeof keep === "boolean") return () => keep;
+  const names = keep.map(interfaceName);
+  return ({ key }) => names.some((name) => key.startsWith(name));
+}
 
 /** The pieces a change is made of, while it is being put together. */
 export interface DraftChange {
@@ -50,8 +68,9 @@ export function compareElements(
   set: string,
   actual: ReadonlyMap<string, Element>,
   desired: ReadonlyMap<string, Element>,
-  keepUnknown: boolean,
+  keepUnknown: KeepUnknown,
 ): void {
+  const isKept = elementsKept(keepUnknown);
   const added: Element[] = [];
   const removed: Element[] = [];
   for (const [key, element] of desired) {
@@ -60,7 +79,7 @@ export function compareElements(
     if (present !== undefined) removed.push(present);
     added.push(element);
   }
-  if (!keepUnknown) for (const [key, element] of actual) if (!desired.has(key)) removed.push(element);
+  for (const [key, element] of actual) if (!desired.has(key) && !isKept(element)) removed.push(element);
   if (added.length > 0) change.addedElements.set(set, added);
   if (removed.length > 0) change.removedElements.set(set, removed);
 }

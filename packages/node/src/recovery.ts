@@ -1,0 +1,143 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ClusterView } from "@fairlead/api";
+import type { Attachment, AttachmentStore, Log } from "@fairlead/cni";
+import type { AssignedAddress } from "@fairlead/ipam";
+import type { PolicyEngine } from "@fairlead/policy";
+import type { WorkloadRoutes } from "@fairlead/routes";
+import type { WatchedCni } from "./calls-under-way.ts";
+import type { Clock, Timer } from "./clock.ts";
+import type { MigrationMemory } from "./migrations.ts";
+import { type NodeEvidence, podsOfNode } from "./node-evidence.ts";
+import { isNoteOf, rebuild, type Unexplained, unnoted } from "./rebuild.ts";
+import type { Remarks } from "./remarks.ts";
+
+export interface RecoveryOptions {
+  readonly nodeName: string;
+  /** Absent: nothing is known but the notes. */
+  readonly evidence: NodeEvidence | undefined;
+  readonly view: ClusterView;
+  readonly attachments: AttachmentStore;
+  readonly memory: Pick<MigrationMemory, "save">;
+  readonly policy: Pick<PolicyEngine, "keep">;
+  readonly routes: Pick<WorkloadRoutes, "installed" | "set" | "remove">;
+  readonly cni: Pick<WatchedCni, "isBusy">;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly remarks?: Remarks | undefined;
+  /** An attachment that was found after the start. */
+  readonly onLate: (attachment: Attachment) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Recovery extends Disposable {
+  /** Whether the interface that was noted is the one in the kernel. After a reboot, or when a later note was lost, it is not. */
+  isHere(attachment: Attachment): boolean;
+  /**
+   * Notes the attachments of interfaces that no note explains and returns them; keeps the rest as it is. Reads blocks, until that succeeds, only
+   * when there is such an interface. Goes on to look afterwards for as long as something is unexplained.
+   */
+  recover(signal?: AbortSignal): Promise<readonly Attachment[]>;
+}
+
+/** How often an interface that nobody can explain is looked at again: its pod may be seen later. */
+const lookAgainAfter = 30_000;
+const firstRetry = 500;
+const longestRetry = 10_000;
+
+export function createRecovery(options: RecoveryOptions): Recovery {
+  const { evidence, attachments, policy, routes, log } = options;
+  const kept = new Set<string>();
+  const abort = new AbortController();
+  let timer: Timer | undefined;
+
+  async function readAssigned(from: NodeEvidence, signal: AbortSignal): Promise<readonly AssignedAddress[]> {
+    for (let wait = firstRetry; ; wait = Math.min(wait * 2, longestRetry))
+      try {
+        return await from.assigned(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        options.onError(error);
+        await delay(wait, undefined, { signal });
+      }
+  }
+
+  /** Everything but the blocks is read after the await, and nothing is awaited until it is noted. */
+  async function find(from: NodeEvidence, signal: AbortSignal): Promise<readonly Attachment[]> {
+    const assigned = await readAssigned(from, signal);
+    const { rebuilt, unexplained } = rebuild({
+      interfaces: from.interfaces(),
+      pods: podsOfNode(options.view, options.nodeName),
+      assigned,
+      statuses: from.statuses(),
+      noted: attachments.list(),
+    });
+    // What a call is making or removing is its own business.
+    const idle = rebuilt.filter(({ attachment }) => !options.cni.isBusy(attachment.pod));
+    for (const { attachment, isAway } of idle) {
+      attachments.put(attachment);
+      if (isAway) options.memory.save(attachment, { state: "Away", epoch: 0 });
+      const { pod, containerId, hostInterface, addresses, vm } = attachment;
+      log.warn(
+        { pod, containerId, hostInterface, addresses, vm },
+        "a lost attachment was rebuilt from kernel and API",
+      );
+    }
+    keep(unexplained);
+    return idle.map(({ attachment }) => attachment);
+  }
+
+  function keep(unexplained: readonly Unexplained[]): void {
+    const states = new Map(
+      routes.installed().map(({ destination, state }) => [destination.split("/")[0], state]),
+    );
+    for (const { interface: found } of unexplained) {
+      const [first] = found.routed;
+      kept.add(found.name);
+      if (first === undefined) continue;
+      const state = states.get(first) ?? "normal";
+      routes.set(found.name, { interfaceName: found.name, addresses: found.routed, state });
+    }
+    for (const name of kept) {
+      if (unexplained.some((one) => one.interface.name === name)) continue;
+      kept.delete(name);
+      // Under the same key may be an endpoint's route by now.
+      if (!attachments.list().some(({ hostInterface }) => hostInterface === name)) routes.remove(name);
+    }
+    policy.keep([...kept]);
+    options.remarks?.say(
+      "interfaces",
+      unexplained.map(
+        ({ interface: { name }, reason }) => `interface ${name} is nobody's and stays as it is: ${reason}`,
+      ),
+    );
+  }
+
+  function lookLater(from: NodeEvidence): void {
+    timer = options.clock.after(lookAgainAfter, () => {
+      find(from, abort.signal).then(
+        (found) => {
+          for (const attachment of found) options.onLate(attachment);
+          if (kept.size > 0) lookLater(from);
+        },
+        (error) => {
+          if (!abort.signal.aborted) options.onError(error);
+        },
+      );
+    });
+  }
+
+  return {
+    isHere: (attachment) =>
+      evidence === undefined || evidence.interfaces().some((found) => isNoteOf(attachment, found)),
+    async recover(signal) {
+      if (!evidence || unnoted(evidence.interfaces(), attachments.list()).length === 0) return [];
+      const found = await find(evidence, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
+      if (kept.size > 0) lookLater(evidence);
+      return found;
+    },
+    [Symbol.dispose]() {
+      abort.abort();
+      timer?.cancel();
+    },
+  };
+}
