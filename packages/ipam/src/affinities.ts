@@ -66,8 +66,9 @@ export class Affinities {
       return undefined;
     }
     // Who began to give it away may have wanted it empty only, and it may be in use by now.
-    if (state === "pendingDeletion")
+    if (state === "pendingDeletion" && isEmptyBlock(block.spec))
       return (await this.release(node, cidr, { mustBeEmpty: true })) ? undefined : block;
+    if (state === "pendingDeletion") await this.#keep(affinity);
     if (state === "pending" || !isLabelled(affinity)) await this.#confirm(node, cidr, affinity);
     return block;
   }
@@ -160,6 +161,12 @@ export class Affinities {
     }
   }
 
+  /** The node keeps its block after all, unless somebody has written the affinity since: he knows better. */
+  async #keep(affinity: BlockAffinity) {
+    const spec = { ...affinity.spec, state: "confirmed" } as const;
+    await this.#store.replace("BlockAffinity", { ...affinity, spec }).catch(ignoreConflict);
+  }
+
   /**
    * Takes a block from a node. An empty block disappears; one that is in use stays without affinity, unless it `mustBeEmpty`.
    * False: it is in use and stays the node's.
@@ -181,9 +188,7 @@ export class Affinities {
       return true;
     });
     if (done === false) {
-      // Whoever wrote the affinity meanwhile knows better.
-      const spec = { ...leaving.spec, state: "confirmed" } as const;
-      await this.#store.replace("BlockAffinity", { ...leaving, spec }).catch(ignoreConflict);
+      await this.#keep(leaving);
       return false;
     }
     if (done === blockGone || done) this.#blocks.forget(cidr);

@@ -316,7 +316,6 @@ export class Allocator {
         return { result: found, fresh: found?.fresh ? 1 : 0 };
       });
       if (taken) return { ...taken.allocation, block };
-      host.drop(block.cidr);
     }
     throw new IpamError("TooManyConflicts", `the block of ${address} kept changing hands`, {
       object: `address ${address}`,

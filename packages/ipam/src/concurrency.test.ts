@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createFaultyStore } from "./faulty-store.ts";
+import type { IpamOptions } from "./ipam.ts";
 import { seeded } from "./random.ts";
 import { del, Testbed, texts } from "./testbed.ts";
 import { findViolations } from "./violations.ts";
@@ -135,3 +136,50 @@ test("whatever order the calls of a move come in, the guest's pod owns the addre
     expect(await findViolations(bed.store)).toEqual([]);
   }
 }, 60_000);
+
+describe("twenty at once on one node, with a server that takes its time", () => {
+  /** Answers after a number of turns of the event loop drawn at random: no two answers come together. */
+  const slowly = (random: () => number) => async () => {
+    for (let turns = 20 + Math.floor(random() * 80); turns > 0; turns--) await new Promise(setImmediate);
+  };
+  const writesPerBlock = (calls: readonly { readonly verb: string; readonly kind: string }[]) =>
+    calls.filter(({ verb, kind }) => verb === "replace" && kind === "IPAMBlock").length / 2;
+
+  test.each<[string, Partial<IpamOptions>, boolean]>([
+    ["pods", {}, false],
+    ["pods with handle objects", { handleObjects: "always" }, false],
+    ["virtual machines", {}, true],
+  ])("%s share a handful of writes per block", async (_, options, isVm) => {
+    const bed = new Testbed();
+    const random = seeded(7);
+    const store = createFaultyStore(bed.store, { gate: slowly(random) });
+    const ipam = bed.boot({ store, settingsMaxAgeMs: 600_000, ...options });
+    await ipam.workloads.assign(bed.pod("node-1"));
+    const requests = Array.from({ length: 20 }, (_, i) =>
+      bed.pod("node-1", isVm ? { vm: bed.vm(`vm-${i}`).active } : {}),
+    );
+    let before = store.calls.length;
+    const given = await Promise.all(requests.map((request) => ipam.workloads.assign(request)));
+    expect(new Set(given.flatMap(texts)).size).toBe(40);
+    expect(writesPerBlock(store.calls.slice(before))).toBeLessThanOrEqual(5);
+    before = store.calls.length;
+    await Promise.all(requests.map((request) => ipam.workloads.release(del(request, true))));
+    expect(writesPerBlock(store.calls.slice(before))).toBeLessThanOrEqual(5);
+    expect(await findViolations(bed.store, { settled: true })).toEqual([]);
+  });
+
+  test("what is asked for in one turn of the event loop is one write", async () => {
+    const bed = new Testbed();
+    const store = createFaultyStore(bed.store, { gate: slowly(seeded(1)) });
+    const ipam = bed.boot({ store, settingsMaxAgeMs: 600_000 });
+    await ipam.workloads.assign(bed.pod("node-1"));
+    const before = store.calls.length;
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        for (let steps = 0; steps < i; steps++) await undefined;
+        await ipam.workloads.assign(bed.pod("node-1"));
+      }),
+    );
+    expect(writesPerBlock(store.calls.slice(before))).toBe(1);
+  });
+});
