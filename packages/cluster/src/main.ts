@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { createApiClient, createClusterView, kinds } from "@fairlead/api";
-import { createIpam, createKubernetesFacts, createKubernetesStore, readInventory } from "@fairlead/ipam";
+import {
+  chooseHandleObjects,
+  createIpam,
+  createKubernetesFacts,
+  createKubernetesStore,
+  handleObjectsSettings,
+  readInventory,
+} from "@fairlead/ipam";
 import { Command, Option } from "commander";
 import { pino } from "pino";
 import { createPoolController } from "./pool-controller.ts";
@@ -12,6 +19,8 @@ interface Options {
   readonly logLevel: string;
   /** Seconds an address must look leaked; 0 switches collection off. */
   readonly leakGrace: number;
+  /** Which pods get IPAMHandle objects, as the agents are told. */
+  readonly handleObjects: (typeof handleObjectsSettings)[number];
 }
 
 function readOptions(argv: readonly string[]): Options {
@@ -30,6 +39,15 @@ function readOptions(argv: readonly string[]): Options {
       option("--leak-grace <seconds>", "how long an address must look leaked", "FAIRLEAD_LEAK_GRACE")
         .argParser(Number)
         .default(15 * 60),
+    )
+    .addOption(
+      option(
+        "--handle-objects <which>",
+        "write an IPAMHandle object for every pod; auto: while the incumbent's agents run in the cluster",
+        "FAIRLEAD_HANDLE_OBJECTS",
+      )
+        .choices(handleObjectsSettings)
+        .default("auto"),
     )
     .parse(argv, { from: "user" })
     .opts<Options>();
@@ -50,6 +68,10 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   const ipam = createIpam({
     store: createKubernetesStore({ client }),
     inventory: () => readInventory(client),
+    handleObjects: await chooseHandleObjects(client, options.handleObjects, {
+      signal: AbortSignal.timeout(10_000),
+      onError: (err) => log.error({ err }, "handle objects"),
+    }),
     logger: log,
   });
   await view.synced(signal);

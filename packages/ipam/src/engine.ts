@@ -2,6 +2,7 @@ import type { Affinities } from "./affinities.ts";
 import type { Allocator } from "./allocator.ts";
 import type { BlockTable } from "./block-table.ts";
 import type { ClusterFacts } from "./facts.ts";
+import type { HandleObjects } from "./handle-objects.ts";
 import type { Handles } from "./handles.ts";
 import type { Host } from "./host.ts";
 import type { ClusterInventory } from "./inventory.ts";
@@ -27,7 +28,7 @@ export interface Engine {
   /** Whose address a new VM of an old name gets. */
   readonly replacedVm: "inherit" | "renew";
   /** Which ordinary pods get an IPAMHandle object: those with borrowed addresses, or all. */
-  readonly handleObjects: "when-needed" | "always";
+  readonly handleObjects: HandleObjects;
 }
 
 /** pino's shape. */

@@ -18,6 +18,7 @@ export {
 } from "./configure.ts";
 export * from "./errors.ts";
 export type { ClusterFacts, NodeFact, PodFact, VmFact, VmiFact } from "./facts.ts";
+export { chooseHandleObjects, type HandleObjects, handleObjectsSettings } from "./handle-objects.ts";
 export { type ClusterInventory, factsOf } from "./inventory.ts";
 export { createIpam, type Ipam, type IpamOptions } from "./ipam.ts";
 export { createKubernetesFacts, type KubernetesFactsOptions, readInventory } from "./kubernetes-facts.ts";

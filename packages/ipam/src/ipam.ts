@@ -28,6 +28,7 @@ import type { Engine, IpamLogger } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import type { ClusterFacts } from "./facts.ts";
 import { Flight } from "./flight.ts";
+import type { HandleObjects } from "./handle-objects.ts";
 import { Handles } from "./handles.ts";
 import { Host } from "./host.ts";
 import type { ClusterInventory } from "./inventory.ts";
@@ -83,7 +84,7 @@ export interface IpamOptions {
    * `when-needed` (default): the block says which addresses an ordinary pod has, no IPAMHandle object is written for it unless it
    * borrows. `always`: one object per pod, for tools that look pods up by handle.
    */
-  readonly handleObjects?: "when-needed" | "always" | undefined;
+  readonly handleObjects?: HandleObjects | undefined;
 }
 
 /** An address manager. Any number of them, in any number of processes, may share one store. */

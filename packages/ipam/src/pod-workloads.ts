@@ -3,6 +3,7 @@ import { attribute } from "./attributes.ts";
 import { allocationsOfHandle, type Owners } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { giveBack } from "./give-back.ts";
+import type { HandleIndex } from "./handle-index.ts";
 import type { Host } from "./host.ts";
 import { selectPools } from "./pool.ts";
 import { releaseByHandle, releaseInBlock } from "./release.ts";
@@ -27,6 +28,13 @@ export async function assignPod(
   const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
   const owners: Owners = { active: ownerRecord(request, engine.now(), false), alternate: null };
   let borrows = engine.handleObjects === "always";
+  const index: HandleIndex = {
+    covers: engine.handleObjects === "always" ? "all" : "borrowed",
+    async add(cidr, count) {
+      borrows = true;
+      await engine.handles.add(handle, cidr, count);
+    },
+  };
   const outcomes = await Promise.allSettled(
     missing.map(async (family) => {
       const want: Want = {
@@ -36,13 +44,7 @@ export async function assignPod(
         owners: borrows ? marked(owners) : owners,
         pools: [],
         maxPerHandle: 1,
-        index: {
-          covers: engine.handleObjects === "always" ? "all" : "borrowed",
-          async add(cidr, count) {
-            borrows = true;
-            await engine.handles.add(handle, cidr, count);
-          },
-        },
+        index,
       };
       const address = addresses.get(family);
       return address === undefined
@@ -54,12 +56,19 @@ export async function assignPod(
   const failure = outcomes.find((outcome) => outcome.status === "rejected");
   if (failure) {
     // Both families or none: what this request obtained goes back.
-    await giveBack(engine, fresh);
+    const isIndexed = ({ block }: Allocated) => index.covers === "all" || !host.has(block.cidr);
+    await giveBack(engine, fresh.filter(isIndexed), index);
+    await giveBack(
+      engine,
+      fresh.filter((one) => !isIndexed(one)),
+    );
     throw failure.reason;
   }
   if (borrows) await markHandleObject(engine, host, handle, fresh);
   const kept = present.filter(({ block }) => families.includes(block.family));
-  return { allocated: [...kept, ...fresh], reused: missing.length < families.length };
+  const place = ({ block }: Allocated) => families.indexOf(block.family);
+  const allocated = [...kept, ...fresh].sort((a, b) => place(a) - place(b));
+  return { allocated, reused: missing.length < families.length };
 }
 
 const marked = ({ active, alternate }: Owners): Owners => ({
@@ -105,6 +114,8 @@ async function takeAny(
  * look for the object.
  */
 async function markHandleObject(engine: Engine, host: Host, handle: string, fresh: readonly Allocated[]) {
+  // Then they have said so from the start.
+  if (engine.handleObjects === "always") return;
   for (const { block, ordinal } of fresh) {
     if (!host.has(block.cidr)) continue;
     await engine.blocks.update(block.cidr, (draft) => {
@@ -112,7 +123,7 @@ async function markHandleObject(engine: Engine, host: Host, handle: string, fres
       if (present?.owners.active && present.owners.active[attribute.handleObject] !== "yes")
         draft.setOwners(ordinal, marked(present.owners));
     });
-    if (engine.handleObjects !== "always") await engine.handles.add(handle, block.cidr, 1);
+    await engine.handles.add(handle, block.cidr, 1);
   }
 }
 
@@ -130,7 +141,7 @@ export async function releasePod(
   await host.load();
   const holding = host.holding(handle);
   const released: string[] = [];
-  let complete = holding.length > 0;
+  let complete = holding.length > 0 && engine.handleObjects !== "always";
   for (const cidr of holding) {
     const block = engine.blocks.peek(cidr);
     if (!block) continue;

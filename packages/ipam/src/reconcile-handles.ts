@@ -3,14 +3,19 @@ import { tryDecodeBlock } from "./block-decode.ts";
 import { allocationsOf } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { checkHandle } from "./handles.ts";
+import { inParallel } from "./in-parallel.ts";
 import { handleName } from "./names.ts";
 import { freeUnchanged } from "./release.ts";
 import type { IPAMHandle } from "./resources.ts";
 import type { Sightings } from "./sightings.ts";
 
+/** So many objects are written at a time. */
+const parallel = 8;
+
 /**
  * Brings handle objects in line with the blocks, which are the truth. A difference counts only after it has stood unchanged for the
- * grace period: a claim under way names its block before it writes there.
+ * grace period: a claim under way names its block before it writes there. A VM is found by its handle's object alone, so one that is
+ * missing is made; those of pods are made where the incumbent looks for them.
  * @returns the handles corrected
  */
 export async function reconcileHandles(
@@ -55,22 +60,18 @@ export async function reconcileHandles(
     if (done) repaired.push(object.spec.handleID);
   }
   const known = new Set(objects.map(({ metadata }) => metadata.name));
-  for (const [handle, counts] of missingVmHandles(actual, known)) {
-    if (!sightings.see(`missing ${handle} ${JSON.stringify([...counts])}`, now, graceMs)) continue;
+  const missing = [...actual].filter(
+    ([name]) => !known.has(name) && (engine.handleObjects === "always" || name.includes(".vmi.")),
+  );
+  await inParallel(missing, parallel, async ([name, counts]) => {
+    if (!sightings.see(`missing ${name} ${JSON.stringify([...counts])}`, now, graceMs)) return;
+    const handle = held.get(name)?.[0]?.handle ?? name;
     await engine.handles.update(handle, (present) =>
       present ? undefined : { spec: { handleID: handle, block: Object.fromEntries(counts), deleted: false } },
     );
     repaired.push(handle);
-  }
+  });
   return repaired;
-}
-
-/** A VM is found by its handle's object alone, so an address without one would be lost to it. */
-function* missingVmHandles(
-  actual: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  known: ReadonlySet<string>,
-): Generator<[string, ReadonlyMap<string, number>]> {
-  for (const [name, counts] of actual) if (name.includes(".vmi.") && !known.has(name)) yield [name, counts];
 }
 
 /**

@@ -13,7 +13,13 @@ import {
   type StateFiles,
   serveCni,
 } from "@fairlead/cni";
-import { createIpam, createKubernetesFacts, createKubernetesStore, createViewSettings } from "@fairlead/ipam";
+import {
+  chooseHandleObjects,
+  createIpam,
+  createKubernetesFacts,
+  createKubernetesStore,
+  createViewSettings,
+} from "@fairlead/ipam";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
 import { createNftablesDataplane } from "@fairlead/policy/nftables";
@@ -63,17 +69,20 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const files = createStateFiles({ report: reportFile });
   const statusFiles = openStatusFiles(reportFile);
   resources.defer(keepTrying([files, statusFiles], remarks));
-  const priorities = await readRoutePriorities(
-    client,
-    join(stateDir, "priorities.json"),
-    report("priorities"),
-    { files },
-  );
+  // Where the API server does not answer, both wait at the same time.
+  const [priorities, handleObjects] = await Promise.all([
+    readRoutePriorities(client, join(stateDir, "priorities.json"), report("priorities"), { files }),
+    chooseHandleObjects(client, options.handleObjects, {
+      signal: AbortSignal.timeout(2_000),
+      onError: report("handle objects"),
+    }),
+  ]);
   const store = createKubernetesStore({ client });
   const ipam = createIpam({
     store,
     settings: resources.use(createViewSettings({ view, store })),
     facts: createKubernetesFacts(client),
+    handleObjects,
     logger: log,
   });
   const bird = createBird({

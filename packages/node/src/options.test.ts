@@ -11,6 +11,7 @@ it("has the defaults that the README names", () =>
     healthHost: "localhost",
     cniBinDir: "/opt/cni/bin",
     cniConfDir: "/etc/cni/net.d",
+    handleObjects: "auto",
   }));
 
 it("takes the node's name from the environment, and the option before it", () => {

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { handleObjectsSettings } from "@fairlead/ipam";
 import { Command, InvalidArgumentError, Option } from "commander";
 
 /** How the agent was started. Every option has an environment variable; the option wins. */
@@ -17,6 +18,8 @@ export interface AgentOptions {
   /** Where to install the messenger, and the network configuration if there is none; empty: nowhere. */
   readonly cniBinDir: string;
   readonly cniConfDir: string;
+  /** Which pods get IPAMHandle objects, which the incumbent looks them up by. */
+  readonly handleObjects: (typeof handleObjectsSettings)[number];
 }
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
@@ -84,6 +87,15 @@ export function readOptions(
         "install the network configuration there",
         "FAIRLEAD_CNI_CONF_DIR",
       ).default("/etc/cni/net.d"),
+    )
+    .addOption(
+      describe(
+        "--handle-objects <which>",
+        "write an IPAMHandle object for every pod; auto: while the incumbent's agents run in the cluster",
+        "FAIRLEAD_HANDLE_OBJECTS",
+      )
+        .choices(handleObjectsSettings)
+        .default("auto"),
     );
   return program.parse(argv, { from: "user" }).opts<AgentOptions>();
 }
