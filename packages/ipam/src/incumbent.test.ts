@@ -217,6 +217,21 @@ describe("reports", () => {
     expect(again.released).toEqual(["192.168.185.2", "192.168.185.3"]);
   });
 
+  test("an address that a VM has taken up again since the report is not released, not even by force", async () => {
+    const bed = new Testbed();
+    const stopped = bed.pod("node-1", { vm: bed.vm("a").active });
+    const addresses = texts(await bed.boot().workloads.assign(stopped));
+    await bed.boot().workloads.release(del(stopped));
+    const ipam = bed.boot();
+    const report = writeLeakReport(await ipam.check({ pods: [], nodes: [], vms: [], vmis: [] }), context);
+    expect(Object.values(report.allocations).flat()).toMatchObject([{ inUse: false }, { inUse: false }]);
+    await bed.boot().workloads.assign(bed.pod("node-2", { vm: bed.vm("a").active }));
+    const released = await ipam.releaseFromReports([report], context, { force: true });
+    expect(released.released).toEqual([]);
+    expect(released.failures.map(({ error }) => error.code)).toEqual(["OwnerConflict", "OwnerConflict"]);
+    for (const address of addresses) expect((await ipam.show(address)).inUse).toBe(true);
+  });
+
   test("ours has its fields", async () => {
     const bed = takenOver();
     const { metadata, spec } = incumbentObjects().IPAMHandle[1]!;

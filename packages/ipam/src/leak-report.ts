@@ -162,7 +162,12 @@ export async function releaseFromReports(
     );
   const released = await releaseAddresses(
     engine,
-    leaked.map(({ ip, handle, sequenceNumber }) => ({ address: ip, handle, sequence: sequenceNumber })),
+    leaked.map(({ ip, handle, sequenceNumber, namespace = "", pod = "" }) => ({
+      address: ip,
+      handle,
+      sequence: sequenceNumber,
+      owner: { namespace, pod },
+    })),
   );
   const handles = (first.leakedHandles ?? []).filter(({ ID, Revision }) =>
     others.every(({ leakedHandles }) =>

@@ -17,6 +17,8 @@ export interface AddressRelease {
   readonly handle?: string | undefined;
   /** Free it only if it is still the allocation that had this number. */
   readonly sequence?: Sequence | undefined;
+  /** Free it only if this pod is still recorded as active owner; empty names: only if none is. */
+  readonly owner?: ReleaseItem["owner"];
 }
 
 /** What became of each address. */

@@ -20,12 +20,14 @@ export interface ReleaseItem {
   readonly handle?: string | undefined;
   /** The allocation's sequence number as it was read. */
   readonly sequence?: Sequence | undefined;
+  /** The active owner as it was read; empty names: there was none. A VM keeps handle and number when it starts again. */
+  readonly owner?: { readonly namespace: string; readonly pod: string } | undefined;
 }
 
 /**
  * Frees addresses of one block in one write, all or none.
  * @returns the addresses that were allocated and are free now
- * @throws IpamError HandleMismatch, SequenceMismatch
+ * @throws IpamError HandleMismatch, SequenceMismatch, OwnerConflict
  */
 export async function releaseInBlock(
   engine: Engine,
@@ -42,7 +44,7 @@ export async function freeInBlock(
   items: readonly ReleaseItem[],
 ): Promise<Allocation[]> {
   const released = await engine.blocks.update(cidr, (draft) => {
-    const leaving = items.flatMap(({ ordinal, handle, sequence }) => {
+    const leaving = items.flatMap(({ ordinal, handle, sequence, owner }) => {
       if (ordinal === undefined) return handle === undefined ? [] : draft.ofHandle(handle);
       const present = draft.at(ordinal);
       if (!present) return [];
@@ -58,6 +60,14 @@ export async function freeInBlock(
           "SequenceMismatch",
           `${present.address} has sequence number ${present.sequence}, not ${sequence}`,
           { object, field: `spec.sequenceNumberForAllocation.${ordinal}` },
+        );
+      const { [attribute.namespace]: namespace = "", [attribute.pod]: pod = "" } =
+        present.owners.active ?? {};
+      if (owner !== undefined && (owner.namespace !== namespace || owner.pod !== pod))
+        throw new IpamError(
+          "OwnerConflict",
+          `${present.address} belongs to pod ${namespace}/${pod} by now, not to ${owner.pod ? `${owner.namespace}/${owner.pod}` : "none"}`,
+          { object, field: `spec.allocations[${ordinal}]` },
         );
       return [present];
     });
