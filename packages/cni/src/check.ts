@@ -18,14 +18,15 @@ export async function check(components: CniComponents, request: CniRequest): Pro
       `container ${request.containerId} has no interface ${request.ifName} of ours`,
       "delete the pod; its controller makes a new one",
     );
-  const { hostInterface, linkIndex, netns } = attachment;
+  const { hostInterface, linkIndex } = attachment;
+  // A rebuilt attachment does not know the path.
+  const netns = attachment.netns || request.netns;
   const [end] = await components.wiring.look({ hostInterfaces: [hostInterface], netns });
   const isOthers = end !== undefined && (end.linkIndex !== linkIndex || !end.leadsThere);
   const differences = [
     ...(isOthers ? [`host interface ${hostInterface} is not the one that ADD made`] : []),
     ...(await components.wiring.inspect({
-      // A rebuilt attachment does not know the path.
-      ...wiringOf(request, { ...attachment, netns: attachment.netns || request.netns }),
+      ...wiringOf(request, { ...attachment, netns }),
       ...(attachment.mac && { mac: attachment.mac }),
     })),
     ...(components.endpoints.isReady(attachment) ? [] : ["its policy is not in force"]),

@@ -117,6 +117,14 @@ describe("the name of a pod's interface", () => {
   });
 });
 
+it("CHECK finds the interface of a rebuilt attachment by the path that the runtime names", async () => {
+  const { run, components } = createFakeNode(pod("web"));
+  await run("ADD", { pod: "web", id: "c1" });
+  const [noted] = components.attachments.list();
+  components.attachments.put({ ...noted!, netns: "" });
+  expect((await run("CHECK", { pod: "web", id: "c1" })).exitCode).toBe(0);
+});
+
 it("CHECK tells a stranger's interface of the same name from the pod's own", async () => {
   const { run, components } = createFakeNode(pod("web"));
   await run("ADD", { pod: "web", id: "c1" });

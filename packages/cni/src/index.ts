@@ -42,7 +42,14 @@ export {
   encodeRequest,
   FrameError,
 } from "./frame.ts";
-export { gateway4, gateway6, hostInterfaceName, hostMac, vmMac } from "./interface-name.ts";
+export {
+  gateway4,
+  gateway6,
+  hostInterfaceName,
+  hostInterfaceNames,
+  hostMac,
+  vmMac,
+} from "./interface-name.ts";
 export type { Absence } from "./lingering.ts";
 export { buildMessenger, installMessenger, messengerNames } from "./messenger.ts";
 export {

@@ -1,4 +1,4 @@
-import { type Attachment, hostInterfaceName } from "@fairlead/cni";
+import { type Attachment, hostInterfaceName, hostInterfaceNames } from "@fairlead/cni";
 import type { AssignedAddress } from "@fairlead/ipam";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -206,6 +206,13 @@ describe("nothing is claimed", () => {
     const assigned = ["10.0.0.1", "fd00::1"].map((address) => record(address, { pod: other! }));
     expect(only({ ...usual, pods, interfaces, assigned }).attachment.pod).toEqual(other);
   });
+});
+
+it("an interface under any of the names that ADD may give a pod is the pod's", () => {
+  for (const name of hostInterfaceNames(web)) {
+    const { attachment } = only({ ...usual, interfaces: [link(web, { name })] });
+    expect([attachment.pod, attachment.hostInterface]).toEqual([web, name]);
+  }
 });
 
 describe("a VM's pod", () => {

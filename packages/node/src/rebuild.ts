@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { type Attachment, hostInterfaceName } from "@fairlead/cni";
+import { type Attachment, hostInterfaceNames, isSamePod } from "@fairlead/cni";
 import type { AssignedAddress, VmIdentity } from "@fairlead/ipam";
 
 /** A pod's interface on the node, as the kernel has it. */
@@ -98,8 +98,9 @@ export function rebuild(evidence: Evidence): Rebuilding {
   const taken = new Set(
     evidence.noted.filter(({ linkIndex }) => linkIndex !== undefined).map(({ containerId }) => containerId),
   );
+  const candidates = candidatesByName(evidence.pods);
   for (const found of unnoted(evidence.interfaces, evidence.noted)) {
-    const result = explain(found, evidence, taken);
+    const result = explain(found, candidates.get(found.name) ?? [], evidence, taken);
     if (typeof result === "string") unexplained.push({ interface: found, reason: result });
     else {
       taken.add(result.attachment.containerId);
@@ -111,9 +112,6 @@ export function rebuild(evidence: Evidence): Rebuilding {
 
 type Pod = Pick<FoundPod, "namespace" | "name" | "uid">;
 
-const isSamePod = (one: { readonly namespace: string; readonly name: string }, other: typeof one) =>
-  one.namespace === other.namespace && one.name === other.name;
-
 /** UIDs decide where both are known. */
 const isOf = ({ pod: owner }: AssignedAddress, pod: Pod) =>
   isSamePod(owner, pod) && (!owner.uid || !pod.uid || owner.uid === pod.uid);
@@ -121,10 +119,11 @@ const isOf = ({ pod: owner }: AssignedAddress, pod: Pod) =>
 /** The attachment, or in words why there is none. */
 function explain(
   found: FoundInterface,
+  candidates: readonly FoundPod[],
   evidence: Evidence,
   taken: ReadonlySet<string>,
 ): RebuiltAttachment | string {
-  const pod = podOf(found, evidence);
+  const pod = podOf(found, candidates, evidence);
   if (typeof pod === "string") return pod;
   const status = evidence.statuses.find((one) => one.hostInterface === found.name && isSamePod(one.pod, pod));
   const records = recordsOf(found, pod, evidence, status);
@@ -168,9 +167,20 @@ function explain(
 const nameOf = ({ namespace, name }: { readonly namespace: string; readonly name: string }) =>
   `${namespace}/${name}`;
 
+/** The pods that may have an interface of each name. ADD gives a pod another than its usual one where that is taken. */
+function candidatesByName(pods: readonly FoundPod[]): ReadonlyMap<string, readonly FoundPod[]> {
+  const candidates = new Map<string, FoundPod[]>();
+  for (const pod of pods)
+    for (const name of hostInterfaceNames(pod)) candidates.set(name, [...(candidates.get(name) ?? []), pod]);
+  return candidates;
+}
+
 /** The one pod whose the interface can be: by its name, and where two pods share a name by the addresses. */
-function podOf({ name, routed }: FoundInterface, { pods, assigned }: Evidence): FoundPod | string {
-  const named = pods.filter((pod) => hostInterfaceName(pod) === name);
+function podOf(
+  { routed }: FoundInterface,
+  named: readonly FoundPod[],
+  { assigned }: Evidence,
+): FoundPod | string {
   const [only, ...others] = named;
   if (!only) return "no pod of this node has an interface of this name";
   if (others.length === 0) return only;
