@@ -6,7 +6,7 @@ import type { CniComponents, Workload } from "./components.ts";
 import { hide, takeBack } from "./del.ts";
 import { writeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError, CniError } from "./error.ts";
-import { giveBack, giveBackGone } from "./give-back.ts";
+import { correctHolders, giveBack, giveBackGone } from "./give-back.ts";
 import { vmMac } from "./interface-name.ts";
 import { settleIn } from "./lingering.ts";
 import { chooseMtu, readNodeMtu } from "./mtu.ts";
@@ -58,6 +58,7 @@ export async function add(
     };
     isBegun = true;
     attachments.put(attachment);
+    correctHolders(components, attachment);
 
     const wired = await watch.time("wiring", async () => {
       await settleIn(components, attachment);

@@ -188,6 +188,27 @@ describe("a DEL", () => {
   });
 });
 
+it("an address that was collected from a pod without DEL is its next holder's alone, whoever leaves first", async () => {
+  const podAnnotations = { "cni.projectcalico.org/ipAddrs": '["10.244.0.1", "fd00:10:244::1"]' };
+  const { run, components } = createFakeNode(pod("web"), pod("next", { podAnnotations }));
+  const { wiring, attachments, addresses } = components;
+  await run("ADD", sandbox(1));
+  const [stale] = attachments.list();
+  wiring.end("/run/netns/try-1");
+  const { network, containerId, pod: of } = stale!;
+  await addresses.release({ network, containerId, pod: of, node: "node-1" });
+  await run("ADD", sandbox(2, "next"));
+  expect(attachments.list().map((one) => [one.containerId, one.addresses])).toEqual([
+    ["try-1", []],
+    ["try-2", stale!.addresses],
+  ]);
+  await run("DEL", sandbox(1));
+  expect(wiring.forgotten.flatMap((absence) => absence.addresses)).toEqual([]);
+  attachments.put({ ...stale!, addresses: [] });
+  await run("DEL", sandbox(2, "next"));
+  expect(wiring.forgotten.at(-1)).toEqual({ addresses: stale!.addresses });
+});
+
 it("GC leaves a container that was added anew while it waited for its turn", async () => {
   const { run, components, sandboxes } = createFakeNode(pod("web"), pod("other"));
   await run("ADD", sandbox(1));

@@ -32,7 +32,7 @@ export function absenceOf(store: AttachmentStore, attachment: Attachment): Absen
 }
 
 /** UID by which an address is a VM's; undefined for an ordinary pod. */
-const vmUidOf = ({ vm }: Attachment) => vm && (vm.vmUid ?? vm.vmiUid);
+export const vmUidOf = ({ vm }: Attachment) => vm && (vm.vmUid ?? vm.vmiUid);
 
 /**
  * Before a pod is wired: forgets what the node tracked of others who had its addresses, and of its own VM when its guest comes from elsewhere. Costs
