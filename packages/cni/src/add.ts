@@ -1,4 +1,4 @@
-import type { WorkloadAssignment, WorkloadRequest } from "@fairlead/ipam";
+import type { WorkloadAssignment } from "@fairlead/ipam";
 import { type AddressWishes, readWishes } from "./annotations.ts";
 import type { Attachment } from "./attachment.ts";
 import { claim } from "./claim.ts";
@@ -6,6 +6,7 @@ import type { CniComponents, Workload } from "./components.ts";
 import { hide, takeBack } from "./del.ts";
 import { writeEndpointStatus } from "./endpoint-status.ts";
 import { asAddressError, CniError } from "./error.ts";
+import { chooseFamilies } from "./families.ts";
 import { correctHolders, giveBack, giveBackGone } from "./give-back.ts";
 import { vmMac } from "./interface-name.ts";
 import { settleIn } from "./lingering.ts";
@@ -118,14 +119,11 @@ export async function assign(
   signal: AbortSignal,
   mtu?: number,
 ): Promise<WorkloadAssignment> {
-  const families: WorkloadRequest["families"] = [
-    ...(wishes.ipv4 ? [4 as const] : []),
-    ...(wishes.ipv6 ? [6 as const] : []),
-  ];
   const pools = {
     ...(wishes.ipv4Pools.length > 0 && { 4: wishes.ipv4Pools }),
     ...(wishes.ipv6Pools.length > 0 && { 6: wishes.ipv6Pools }),
   };
+  const families = await chooseFamilies(components, wishes);
   try {
     return await components.addresses.assign({
       network: request.config.name,
@@ -135,7 +133,7 @@ export async function assign(
       namespaceLabels: workload.namespaceLabels,
       pod: workload.pod,
       vm: workload.vm,
-      families,
+      ...families,
       ...(Object.keys(pools).length > 0 && { pools }),
       ...(wishes.ipAddrs.length > 0 && { addresses: wishes.ipAddrs }),
       ...(wishes.hwAddr && { mac: wishes.hwAddr }),

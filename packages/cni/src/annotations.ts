@@ -4,8 +4,9 @@ import { CniError } from "./error.ts";
 
 /** What a pod's and its namespace's annotations and the network configuration together ask for. */
 export interface AddressWishes {
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
+  /** Undefined: nobody says, so the family follows the pools. */
+  readonly ipv4: boolean | undefined;
+  readonly ipv6: boolean | undefined;
   /** Pool names or CIDRs; empty: any pool that selects the node and namespace. */
   readonly ipv4Pools: readonly string[];
   readonly ipv6Pools: readonly string[];
@@ -112,7 +113,7 @@ export function readWishes(pod: Annotations, namespace: Annotations, config: Net
           ipv4: ipAddrs.some((address) => isIPv4(address)),
           ipv6: ipAddrs.some((address) => !isIPv4(address)),
         };
-  if (!wanted.ipv4 && !wanted.ipv6)
+  if (wanted.ipv4 === false && wanted.ipv6 === false)
     throw new CniError(
       "InvalidConfiguration",
       "neither IPv4 nor IPv6 addresses are to be assigned",

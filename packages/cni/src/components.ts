@@ -1,4 +1,4 @@
-import type { PodIdentity, WorkloadRelease, WorkloadRequest, Workloads } from "@fairlead/ipam";
+import type { Family, PodIdentity, WorkloadRelease, WorkloadRequest, Workloads } from "@fairlead/ipam";
 import type { Annotations } from "./annotations.ts";
 import type { Attachment, AttachmentStore } from "./attachment.ts";
 import type { PodReference } from "./request.ts";
@@ -71,6 +71,8 @@ export interface CniComponents {
   readonly nodeName: string;
   readonly identity: Identity;
   readonly addresses: Pick<Workloads, "assign" | "release">;
+  /** Families of which there is an enabled pool for workloads. */
+  poolFamilies(): Promise<ReadonlySet<Family>>;
   readonly wiring: Wiring;
   readonly endpoints: Endpoints;
   readonly annotator: PodAnnotator;

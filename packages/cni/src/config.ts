@@ -20,8 +20,9 @@ const schema = z.object({
   ipam: z
     .object({
       type: z.enum(["calico-ipam", "fairlead-ipam"]).default("calico-ipam"),
-      assign_ipv4: bool.default(true),
-      assign_ipv6: bool.default(false),
+      /** Absent: as the enabled pools are. */
+      assign_ipv4: bool.optional(),
+      assign_ipv6: bool.optional(),
       ipv4_pools: pools,
       ipv6_pools: pools,
     })

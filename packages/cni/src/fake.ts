@@ -1,3 +1,4 @@
+import type { Family } from "@fairlead/ipam";
 import type { Attachment, AttachmentKey, AttachmentStore } from "./attachment.ts";
 import type { CniComponents, Identity, PodAnnotator, Workload } from "./components.ts";
 import { openStatusFiles } from "./endpoint-status.ts";
@@ -52,6 +53,7 @@ export function createFakeComponents(workloads: ReadonlyMap<string, Workload>) {
     nodeName: "node-1",
     identity,
     addresses,
+    poolFamilies: async (): Promise<ReadonlySet<Family>> => new Set([4, 6]),
     wiring,
     endpoints,
     attachments,

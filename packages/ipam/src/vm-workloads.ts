@@ -75,12 +75,14 @@ export async function assignVm(
     if (!added) continue;
     const held: readonly Allocated[] = [...state.held, ...added];
     const mac = await rememberIdentity(engine, request, handle, owner, state, added.length > 0);
+    // A guest that moves keeps what it has, whatever became of the pools.
+    const keepsAll = vm.role === "target" || request.familiesAreImplied === true;
     const mtu = owner === "alternate" ? rememberedMtu(state) : undefined;
     return {
       addresses: held
-        .filter(({ block }) => families.includes(block.family))
-        // A pod's first address is its primary one: the order is the request's, whoever wrote the handle.
-        .sort((a, b) => families.indexOf(a.block.family) - families.indexOf(b.block.family))
+        .filter(({ block }) => keepsAll || families.includes(block.family))
+        // A pod's first address is its primary one, IPv4 where there is one, whoever wrote the handle.
+        .sort((a, b) => a.block.family - b.block.family)
         .map(({ address, block }) => ({
           address,
           family: block.family,

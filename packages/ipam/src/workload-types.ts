@@ -45,6 +45,8 @@ export interface WorkloadRequest {
       })
     | undefined;
   readonly families: readonly Family[];
+  /** Nobody asked for just these families, they follow from the pools: a VM keeps an address of another family that it has. */
+  readonly familiesAreImplied?: boolean | undefined;
   /** Pool names or CIDRs. Absent: every pool whose selectors match. */
   readonly pools?:
     | { readonly 4?: readonly string[] | undefined; readonly 6?: readonly string[] | undefined }

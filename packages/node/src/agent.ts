@@ -35,6 +35,7 @@ import { createIdentity } from "./identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
 import type { NodeEvidence } from "./node-evidence.ts";
+import { poolFamilies } from "./pool-families.ts";
 import { createPromoter } from "./promotion.ts";
 import { createBeenReadyInMemory, createNodeReadiness } from "./readiness.ts";
 import { createRecovery } from "./recovery.ts";
@@ -185,6 +186,7 @@ export function createAgent(components: AgentComponents): Agent {
     nodeName,
     identity: createIdentity({ client, view, nodeName }),
     addresses: components.workloads,
+    poolFamilies: () => poolFamilies(view),
     wiring: components.wiring,
     endpoints: {
       ...endpoints,
