@@ -26,7 +26,13 @@ export type {
   Workload,
 } from "./components.ts";
 export { type NetworkConfig, parseConfig } from "./config.ts";
-export { type ConflistSettings, conflistName, renderConflist, updateConflist } from "./conflist.ts";
+export {
+  type ConflistSettings,
+  conflistName,
+  pluginTypes,
+  renderConflist,
+  updateConflist,
+} from "./conflist.ts";
 export {
   openStatusFiles,
   removeEndpointStatus,

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { type ClusterView, createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createFakeClock } from "./clock.ts";
 import { installConflist } from "./conflist-installer.ts";
 
 let directory: string;
@@ -24,6 +25,7 @@ let cluster: FakeCluster;
 let view: ClusterView;
 let open: AsyncDisposableStack;
 let errors: unknown[];
+let clock: ReturnType<typeof createFakeClock>;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "fairlead-conflist-"));
@@ -32,6 +34,7 @@ beforeEach(async () => {
   path = join(confDir, "10-calico.conflist");
   mkdirSync(binDir);
   errors = [];
+  clock = createFakeClock();
   cluster = new FakeCluster();
   open = new AsyncDisposableStack();
   view = open.use(createClusterView({ client: cluster.client(), kinds: [kinds.Installation] }));
@@ -43,7 +46,7 @@ afterEach(async () => {
 });
 
 function install(): Disposable {
-  return open.use(installConflist({ view, confDir, binDir, onError: (error) => errors.push(error) }));
+  return open.use(installConflist({ view, confDir, binDir, clock, onError: (error) => errors.push(error) }));
 }
 
 /** Resolves when every subscriber before this call has heard of the change. */
@@ -71,11 +74,10 @@ const written = () => JSON.parse(readFileSync(path, "utf8"));
 const timeout = () => written().plugins[0].policy_setup_timeout_seconds;
 
 describe("on a node without a network configuration", () => {
-  it("writes one for both families, which everybody may read, and nothing beside it", () => {
+  it("writes one whose families follow the pools, which everybody may read, and nothing beside it", () => {
     install();
-    expect(written()).toMatchObject({
-      plugins: [{ type: "calico", ipam: { assign_ipv4: "true", assign_ipv6: "true" } }],
-    });
+    expect(written()).toMatchObject({ plugins: [{ type: "calico", ipam: { type: "calico-ipam" } }] });
+    expect(written().plugins[0].ipam).toEqual({ type: "calico-ipam" });
     expect(timeout()).toBe(10);
     expect(statSync(path).mode & 0o777).toBe(0o644);
     expect(readdirSync(confDir)).toEqual(["10-calico.conflist"]);
@@ -152,6 +154,49 @@ describe("an Installation that changes", () => {
   });
 });
 
+describe("the plug-ins of a node that change", () => {
+  const types = () => written().plugins.map(({ type }: { type: string }) => type);
+
+  it("are followed: portmap comes and goes, and nothing else is written", () => {
+    install();
+    const { ino } = statSync(path);
+    clock.advance(10_000);
+    expect([types(), statSync(path).ino]).toEqual([["calico"], ino]);
+    writeFileSync(join(binDir, "portmap"), "");
+    clock.advance(10_000);
+    expect(types()).toEqual(["calico", "portmap"]);
+    rmSync(join(binDir, "portmap"));
+    clock.advance(10_000);
+    expect(types()).toEqual(["calico"]);
+    expect(errors).toEqual([]);
+  });
+
+  it("are followed by the next start, too, which leaves the timeout as it is", async () => {
+    await change(() => putTimeout(3));
+    install()[Symbol.dispose]();
+    await change(() => cluster.client().delete(kinds.Installation, { name: "default" }));
+    writeFileSync(join(binDir, "portmap"), "");
+    install();
+    expect([types(), timeout()]).toEqual([["calico", "portmap"], 3]);
+  });
+
+  it("leave another's configuration alone", () => {
+    place(JSON.stringify({ name: "mine", plugins: [{ type: "calico", mtu: 9000 }] }));
+    writeFileSync(join(binDir, "portmap"), "");
+    install();
+    expect(types()).toEqual(["calico"]);
+  });
+});
+
+it("of an earlier release, which fixed both families, it leaves the families to the pools", () => {
+  install()[Symbol.dispose]();
+  const old = written();
+  Object.assign(old.plugins[0].ipam, { assign_ipv4: "true", assign_ipv6: "true" });
+  place(JSON.stringify(old));
+  install();
+  expect(written().plugins[0].ipam).toEqual({ type: "calico-ipam" });
+});
+
 describe("after a restart", () => {
   it("what an administrator wrote stays, and only our timeout is kept up to date", async () => {
     const theirs = { name: "mine", plugins: [{ type: "calico", mtu: 9000 }, { type: "tuning" }] };
@@ -200,6 +245,8 @@ describe("what cannot be written", () => {
     writeFileSync(join(directory, "etc"), "in the way");
     install();
     expect(errors).toMatchObject([{ code: "ENOTDIR" }]);
+    clock.advance(10_000);
+    expect(errors).toHaveLength(1);
     rmSync(join(directory, "etc"));
     await change(() => putTimeout(3));
     expect(timeout()).toBe(3);

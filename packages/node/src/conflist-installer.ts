@@ -2,11 +2,14 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { type ClusterView, kinds } from "@fairlead/api";
 import { conflistName, renderConflist, updateConflist } from "@fairlead/cni";
+import type { Clock, Timer } from "./clock.ts";
+import { lookEvery } from "./plugins.ts";
 
 export interface ConflistInstallerOptions {
   readonly view: ClusterView;
   readonly confDir: string;
   readonly binDir: string;
+  readonly clock: Clock;
   readonly onError: (error: unknown) => void;
 }
 
@@ -14,10 +17,12 @@ export interface ConflistInstallerOptions {
 const defaultTimeout = 10;
 
 /**
- * Writes the network configuration where there is none, and carries `linuxPolicySetupTimeoutSeconds` of the Installation into it. A runtime takes
- * the file for "the node's network is ready", so the first one is written only when the agent is.
+ * Writes the network configuration where there is none, and carries `linuxPolicySetupTimeoutSeconds` of the Installation into it. One that we
+ * wrote follows what is installed, too: at the start, and when `portmap` comes or goes. A runtime takes the file for "the node's
+ * network is ready", so the first one is written only when the agent is.
  */
-export function installConflist({ view, confDir, binDir, onError }: ConflistInstallerOptions): Disposable {
+export function installConflist(options: ConflistInstallerOptions): Disposable {
+  const { view, confDir, binDir, clock, onError } = options;
   const path = join(confDir, conflistName);
 
   function install(): void {
@@ -28,25 +33,37 @@ export function installConflist({ view, confDir, binDir, onError }: ConflistInst
       hasPortmap: existsSync(join(binDir, "portmap")),
     };
     const present = existsSync(path) ? readFileSync(path, "utf8") : undefined;
-    const text =
-      present === undefined
-        ? renderConflist(settings)
-        : wanted === undefined
-          ? undefined
-          : updateConflist(present, wanted);
+    const { hasPortmap } = settings;
+    const changed = wanted === undefined ? { hasPortmap } : settings;
+    const text = present === undefined ? renderConflist(settings) : updateConflist(present, changed);
     if (text === undefined) return;
     mkdirSync(confDir, { recursive: true, mode: 0o755 });
     writeFileSync(`${path}.tmp`, text, { mode: 0o644, flush: true });
     renameSync(`${path}.tmp`, path);
   }
 
+  let reported = "";
   const attempt = () => {
     try {
       install();
+      reported = "";
     } catch (error) {
-      onError(error);
+      const text = String(error);
+      if (text !== reported) onError(error);
+      reported = text;
     }
   };
-  attempt();
-  return view.subscribe(kinds.Installation, attempt, { replay: false });
+  let timer: Timer;
+  const again = () => {
+    attempt();
+    timer = clock.after(lookEvery, again);
+  };
+  again();
+  const subscription = view.subscribe(kinds.Installation, attempt, { replay: false });
+  return {
+    [Symbol.dispose]() {
+      timer.cancel();
+      subscription[Symbol.dispose]();
+    },
+  };
 }

@@ -34,6 +34,7 @@ import { openMigrationFiles } from "./migration-files.ts";
 import { createNodeEvidence } from "./node-evidence.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
 import { type AgentOptions, readOptions } from "./options.ts";
+import { watchPlugins } from "./plugins.ts";
 import { createReflexes } from "./reflex.ts";
 import { createRemarks, type Remarks } from "./remarks.ts";
 import { readRoutePriorities } from "./route-priorities.ts";
@@ -130,7 +131,10 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   log.info({ healthPort: health.port }, "agent is starting");
   await agent.start(signal);
   const { cniConfDir: confDir, cniBinDir: binDir } = options;
-  if (confDir) resources.use(installConflist({ view, confDir, binDir, onError: report("conflist") }));
+  const clock = systemClock;
+  if (confDir) resources.use(installConflist({ view, confDir, binDir, clock, onError: report("conflist") }));
+  if (confDir && binDir)
+    resources.use(watchPlugins({ view, nodeName, confDir, binDir, clock, remarks, warnings }));
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   log.info("agent is stopping; routes and rules stay in force");
 }
