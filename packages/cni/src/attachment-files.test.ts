@@ -159,3 +159,12 @@ it.each(["file", "link"])("a %s that has the directory's name is put aside", (ki
   expect(openAttachmentFiles(here).list()).toEqual([attachment]);
   expect(readdirSync(directory).sort()).toEqual(["attachments", "attachments.broken"]);
 });
+
+it("when notes are lost, any address may have been left by somebody, until somebody has it here", () => {
+  const { inheritance } = openAttachmentFiles(directory, () => {}, { isLost: true });
+  inheritance.leave("10.0.0.2", "vm-uid");
+  expect(["10.0.0.1", "10.0.0.2"].map(inheritance.mayLack)).toEqual([true, true]);
+  inheritance.settle("10.0.0.1");
+  expect(["10.0.0.1", "10.0.0.2"].map(inheritance.mayLack)).toEqual([false, true]);
+  expect(openAttachmentFiles(directory).inheritance.mayLack("10.0.0.3")).toBe(false);
+});

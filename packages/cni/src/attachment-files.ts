@@ -15,6 +15,12 @@ const fileOf = ({ containerId, ifName }: AttachmentKey) =>
   `${containerId}.${encodeURIComponent(ifName)}${suffix}`;
 const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifName}`;
 
+export interface AttachmentFilesOptions {
+  readonly files?: StateFiles;
+  /** The directory has been lost since the machine started: addresses may have been left of which nothing is noted. */
+  readonly isLost?: boolean;
+}
+
 /**
  * Keeps attachments as one file each under `directory`. A file that cannot be used is put aside with the ending `.broken` and reported: the
  * kernel and the API tell what stood in it. What cannot be written is kept in memory, see {@link StateFiles}.
@@ -22,7 +28,7 @@ const keyOf = ({ containerId, ifName }: AttachmentKey) => `${containerId} ${ifNa
 export function openAttachmentFiles(
   directory: string,
   report: FileReport = () => {},
-  files: StateFiles = createStateFiles({ report }),
+  { files = createStateFiles({ report }), isLost = false }: AttachmentFilesOptions = {},
 ): AttachmentStore {
   const known = new Map<string, Attachment>();
   for (const [file, text] of files.readAll(directory, suffix)) {
@@ -46,12 +52,13 @@ export function openAttachmentFiles(
       known.delete(keyOf(key));
       files.remove(join(directory, fileOf(key)));
     },
-    inheritance: openInheritance(directory, files),
+    inheritance: openInheritance(directory, files, isLost),
   };
 }
 
-function openInheritance(directory: string, files: StateFiles): Inheritance {
+function openInheritance(directory: string, files: StateFiles, isLost: boolean): Inheritance {
   const known = new Map<string, string>();
+  const settled = new Set<string>();
   const pathOf = (address: string) => join(directory, `${encodeURIComponent(address)}${inheritedSuffix}`);
   const leave = (address: string, vmUid: string) => {
     known.set(address, vmUid);
@@ -66,8 +73,10 @@ function openInheritance(directory: string, files: StateFiles): Inheritance {
   }
   return {
     ownerOf: (address) => known.get(address),
+    mayLack: (address) => isLost && !settled.has(address),
     leave,
     settle(address) {
+      if (isLost) settled.add(address);
       if (known.delete(address)) files.remove(pathOf(address));
     },
   };

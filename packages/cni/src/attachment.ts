@@ -44,6 +44,8 @@ export interface AttachmentKey {
 export interface Inheritance {
   /** UID of the VM that had the address here last; undefined when nothing is tracked. */
   ownerOf(address: string): string | undefined;
+  /** Whether some may have been lost, this address's among them. */
+  mayLack(address: string): boolean;
   leave(address: string, vmUid: string): void;
   /** Nothing happens when there is none. */
   settle(address: string): void;

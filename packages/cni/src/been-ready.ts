@@ -1,32 +1,24 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/**
- * Whether the agent has been ready since the machine started. Then the data path is in the kernel and works without it, so STATUS calls the
- * node ready whatever the agent is doing now: Kubernetes evicts every pod of a node that is not.
- */
-export interface BeenReady {
+/** Something that has happened since the machine started, and is forgotten when it starts again. */
+export interface BootNote {
   isSet(): boolean;
   /** Nothing happens when it is set already. */
   set(): void;
 }
 
-export interface BeenReadyOptions {
-  /** The messenger looks beside it for the file. */
-  readonly socketPath: string;
+export interface BootNoteOptions {
+  readonly path: string;
   /** What could not be written; it is written with the next `set`. */
   readonly onError: (error: unknown) => void;
   /** Default `/proc/sys/kernel/random/boot_id`. */
-  readonly bootIdFile?: string;
+  readonly bootIdFile?: string | undefined;
 }
 
-/**
- * Keeps it in the file `been-ready` beside the agent's socket. The directory is in memory; should it be kept over a reboot all the same, the
- * boot ID in the file tells. The messenger (`messenger/fairlead-cni.c`) compares the two files byte by byte.
- */
-export function openBeenReady(options: BeenReadyOptions): BeenReady {
-  const { socketPath, onError, bootIdFile = "/proc/sys/kernel/random/boot_id" } = options;
-  const path = join(dirname(socketPath), "been-ready");
+/** Keeps it in a file with the boot ID, so that a directory that is kept over a reboot does no harm. */
+export function openBootNote(options: BootNoteOptions): BootNote {
+  const { path, onError, bootIdFile = "/proc/sys/kernel/random/boot_id" } = options;
   const boot = readIfPresent(bootIdFile);
   let isWritten = boot !== undefined && readIfPresent(path) === boot;
   let isSet = isWritten;
@@ -45,6 +37,20 @@ export function openBeenReady(options: BeenReadyOptions): BeenReady {
     },
   };
 }
+
+/**
+ * Whether the agent has been ready since the machine started. Then the data path is in the kernel and works without it, so STATUS calls the
+ * node ready whatever the agent is doing now: Kubernetes evicts every pod of a node that is not.
+ */
+export type BeenReady = BootNote;
+
+export interface BeenReadyOptions extends Omit<BootNoteOptions, "path"> {
+  /** The messenger looks beside it for the file `been-ready`, and compares it with the boot ID (`messenger/fairlead-cni.c`). */
+  readonly socketPath: string;
+}
+
+export const openBeenReady = ({ socketPath, ...options }: BeenReadyOptions): BeenReady =>
+  openBootNote({ path: join(dirname(socketPath), "been-ready"), ...options });
 
 function readIfPresent(path: string): string | undefined {
   try {

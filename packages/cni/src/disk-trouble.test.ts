@@ -20,7 +20,7 @@ function start() {
   const files = createStateFiles({ disk });
   const components = {
     ...createFakeComponents(new Map([pod("web"), pod("vm", { vm: { ...vm, role: "active" } })])),
-    attachments: openAttachmentFiles(join(directory, "attachments"), () => {}, files),
+    attachments: openAttachmentFiles(join(directory, "attachments"), () => {}, { files }),
     statusFiles: files,
   };
   const cni = createCni(components);

@@ -24,6 +24,7 @@ export function createFakeAttachments(): AttachmentStore {
     delete: (key) => void known.delete(keyOf(key)),
     inheritance: {
       ownerOf: (address) => inherited.get(address),
+      mayLack: () => false,
       leave: (address, vmUid) => void inherited.set(address, vmUid),
       settle: (address) => void inherited.delete(address),
     },

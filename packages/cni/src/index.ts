@@ -12,8 +12,15 @@ export type {
   AttachmentStore,
   Inheritance,
 } from "./attachment.ts";
-export { openAttachmentFiles } from "./attachment-files.ts";
-export { type BeenReady, type BeenReadyOptions, openBeenReady } from "./been-ready.ts";
+export { type AttachmentFilesOptions, openAttachmentFiles } from "./attachment-files.ts";
+export {
+  type BeenReady,
+  type BeenReadyOptions,
+  type BootNote,
+  type BootNoteOptions,
+  openBeenReady,
+  openBootNote,
+} from "./been-ready.ts";
 export { type Cni, createCni } from "./cni.ts";
 export type {
   CniComponents,

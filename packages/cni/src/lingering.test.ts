@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createFakeAttachments } from "./fake.ts";
-import { absenceOf, lingers } from "./lingering.ts";
+import { createFakeAttachments, createFakeWiring } from "./fake.ts";
+import { absenceOf, lingers, settleIn } from "./lingering.ts";
 
 const tcp = (source: string, destination: string) => ({
   source,
@@ -96,5 +96,23 @@ describe("what is absent", () => {
     store.put({ ...attachment, vm });
     store.put({ ...attachment, ...another, vm });
     expect(absenceOf(store, { ...attachment, vm }).addresses).toEqual([]);
+  });
+
+  it("of an address whose note may be lost all is forgotten, once, unless the guest comes with its connections", async () => {
+    const attachments = createFakeAttachments();
+    const doubtful = new Set<string>(attachment.addresses);
+    const inheritance = {
+      ...attachments.inheritance,
+      mayLack: (address: string) => doubtful.has(address),
+      settle: (address: string) => void doubtful.delete(address),
+    };
+    const wiring = createFakeWiring();
+    const arrive = (one: Parameters<typeof settleIn>[1]) =>
+      settleIn({ attachments: { ...attachments, inheritance }, wiring }, one);
+    await arrive({ ...attachment, addresses: ["10.244.0.5"], role: "target", vm });
+    expect(wiring.forgotten).toEqual([{ addresses: ["10.244.0.5"], peers: [] }]);
+    await arrive({ ...attachment, addresses: ["fd00::5"] });
+    await arrive(attachment);
+    expect(wiring.forgotten.slice(1)).toEqual([{ addresses: ["fd00::5"] }]);
   });
 });

@@ -46,7 +46,9 @@ export async function settleIn(
   const { addresses, role } = attachment;
   const strange = addresses.filter((address) => {
     const owner = inheritance.ownerOf(address);
-    return owner !== undefined && owner !== vmUidOf(attachment);
+    // Notes that are lost can have been anybody's. A target's addresses were its VM's before, and its connections go on.
+    if (owner === undefined) return role !== "target" && inheritance.mayLack(address);
+    return owner !== vmUidOf(attachment);
   });
   if (strange.length > 0) await wiring.forget({ addresses: strange });
   // What this node saw of the guest's connections, should it have been here before, is out of date when it arrives.

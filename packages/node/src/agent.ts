@@ -236,10 +236,10 @@ export function createAgent(components: AgentComponents): Agent {
     watch?.look(attachment);
   }
 
-  /** The newest container of each pod whose interface was made. */
+  /** The newest container of each pod whose interface was made and is there still. */
   function remembered(): readonly Attachment[] {
     const newest = new Map<string, Attachment>();
-    for (const attachment of attachments.list()) {
+    for (const attachment of recovery.present(attachments.list())) {
       const other = newest.get(podKey(attachment.pod));
       const isWired = attachment.step === "wired" || attachment.step === "ready";
       if (isWired && (!other || other.generation < attachment.generation))
@@ -256,7 +256,7 @@ export function createAgent(components: AgentComponents): Agent {
     async start(signal) {
       await policy.start(signal ? { signal } : {});
       // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
-      const noted = remembered().filter(recovery.isHere);
+      const noted = remembered();
       for (const attachment of noted) migrations.follow(attachment, migrationOf(attachment));
       await view.synced(signal);
       const known = [...noted, ...(await recovery.recover(signal))];

@@ -30,6 +30,7 @@ import { systemClock } from "./clock.ts";
 import { watchedKinds } from "./cluster-watch.ts";
 import { installConflist } from "./conflist-installer.ts";
 import { serveHealth } from "./health-server.ts";
+import { areNotesLost } from "./lost-notes.ts";
 import { openMigrationFiles } from "./migration-files.ts";
 import { createNodeEvidence } from "./node-evidence.ts";
 import { enableForwarding, uplinkMtu } from "./node-settings.ts";
@@ -93,6 +94,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   resources.defer(() => bird.close());
 
   const socketPath = join(runDir, "cni.sock");
+  const beenReady = openBeenReady({ socketPath, onError: report("been-ready") });
+  const attachmentsDir = join(stateDir, "attachments");
+  const isLost = areNotesLost({
+    directory: attachmentsDir,
+    runDir,
+    beenReady,
+    onError: (err) => reportFile(attachmentsDir, err),
+  });
   const agent = resources.use(
     createAgent({
       nodeName,
@@ -105,11 +114,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       reflexes: resources.use(createReflexes()),
       bird,
       wiring: resources.use(createThreadedWiring()),
-      attachments: openAttachmentFiles(join(stateDir, "attachments"), reportFile, files),
+      attachments: openAttachmentFiles(attachmentsDir, reportFile, { files, isLost }),
       evidence: createNodeEvidence({ route, client, onError: report("recovery") }),
       statusFiles,
       remarks,
-      beenReady: openBeenReady({ socketPath, onError: report("been-ready") }),
+      beenReady,
       memory: openMigrationFiles(join(stateDir, "migrations"), reportFile, files),
       timeline: resources.use(openTimeline(join(runDir, "events.jsonl"), report("timeline"))),
       clock: systemClock,

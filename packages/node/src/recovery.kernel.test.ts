@@ -1,4 +1,5 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { kinds } from "@fairlead/api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTwoNodes, type TestNode, type TwoNodes } from "./two-nodes.fixture.ts";
@@ -54,6 +55,38 @@ describe("an agent whose notes are lost", () => {
       expect([a.routes(), a.links(), await inUse()]).toEqual([[], [], 0]);
     },
   );
+
+  it.each<[string, (note: Record<string, unknown>) => Record<string, unknown>]>([
+    ["ADD claimed", ({ linkIndex: _l, mac: _m, ...note }) => ({ ...note, addresses: [], step: "claimed" })],
+    ["ADD took addresses", ({ linkIndex: _l, mac: _m, ...note }) => ({ ...note, step: "addressed" })],
+    [
+      "an earlier sandbox was wired",
+      (note) => ({ ...note, containerId: "container-old", linkIndex: (note.linkIndex as number) - 1 }),
+    ],
+    [
+      "a later sandbox was wired that is gone",
+      (note) => ({
+        ...note,
+        containerId: "container-new",
+        generation: 9,
+        linkIndex: (note.linkIndex as number) + 1,
+      }),
+    ],
+  ])("goes on where the last note says that %s", async (_what, spoil) => {
+    putPod(nodes.cluster, "web", "node-a");
+    expect(await a.add("web")).toMatchObject({ exitCode: 0 });
+    const before = [a.routes(), a.links()];
+    await a.restart((directory) => {
+      const path = (containerId: unknown) => join(directory, "attachments", `${containerId}.eth0.json`);
+      const note = spoil(JSON.parse(readFileSync(path("container-web"), "utf8")));
+      rmSync(path("container-web"));
+      writeFileSync(path(note.containerId), JSON.stringify(note));
+    });
+    expect([a.routes(), a.links(), routeEvents(a), a.remarks()]).toEqual([...before, [], []]);
+    await expect.poll(() => a.check("web")).toMatchObject({ exitCode: 0 });
+    expect(await a.del("web")).toMatchObject({ exitCode: 0 });
+    expect([a.routes(), a.links(), await inUse()]).toEqual([[], [], 0]);
+  });
 
   it("puts up with notes that are no directory", async () => {
     putPod(nodes.cluster, "web", "node-a");

@@ -30,8 +30,8 @@ export interface RecoveryOptions {
 }
 
 export interface Recovery extends Disposable {
-  /** Whether the interface that was noted is the one in the kernel. After a reboot, or when a later note was lost, it is not. */
-  isHere(attachment: Attachment): boolean;
+  /** Those whose noted interface is the one in the kernel. After a reboot, or when a later note was lost, it is not. */
+  present(attachments: readonly Attachment[]): readonly Attachment[];
   /**
    * Notes the attachments of interfaces that no note explains and returns them; keeps the rest as it is. Reads blocks, until that succeeds, only
    * when there is such an interface. Goes on to look afterwards for as long as something is unexplained.
@@ -127,8 +127,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
 
   return {
-    isHere: (attachment) =>
-      evidence === undefined || evidence.interfaces().some((found) => isNoteOf(attachment, found)),
+    present(noted) {
+      const interfaces = evidence?.interfaces();
+      return interfaces ? noted.filter((note) => interfaces.some((found) => isNoteOf(note, found))) : noted;
+    },
     async recover(signal) {
       if (!evidence || unnoted(evidence.interfaces(), attachments.list()).length === 0) return [];
       const found = await find(evidence, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
