@@ -47,5 +47,5 @@ status=$?
 [ "$leaving" ] || exit "$status"
 # A signal interrupts the first wait.
 wait "$bird"
-kill "$patience" 2>/dev/null
+kill -KILL "$patience" 2>/dev/null
 exit 0
