@@ -10,7 +10,6 @@ import {
   createCni,
   type Log,
   openStatusFiles,
-  podKey,
   type StateFiles,
   type Wiring,
 } from "@fairlead/cni";
@@ -32,6 +31,7 @@ import { factsOf } from "./facts.ts";
 import { createGuestMacs } from "./guest-macs.ts";
 import type { Complaints } from "./health-server.ts";
 import { createIdentity } from "./identity.ts";
+import { createLeftBehind } from "./left-behind.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
 import type { NodeEvidence } from "./node-evidence.ts";
@@ -190,12 +190,17 @@ export function createAgent(components: AgentComponents): Agent {
     wiring: components.wiring,
     endpoints: {
       ...endpoints,
+      add(attachment) {
+        leftBehind.renewed(attachment);
+        endpoints.add(attachment);
+      },
       wired(attachment) {
         endpoints.wired(attachment);
         // The guest may have come while ADD was retried.
         watch?.look(attachment);
       },
       remove(attachment) {
+        leftBehind.removed(attachment);
         departures.set(attachment, false);
         endpoints.remove(attachment);
       },
@@ -229,23 +234,12 @@ export function createAgent(components: AgentComponents): Agent {
       onError: problem("recovery"),
     }),
   );
+  const leftBehind = createLeftBehind({ list: () => recovery.present(attachments.list()) });
 
   function takeUp(attachment: Attachment): void {
     endpoints.add(attachment);
     endpoints.wired(attachment);
     watch?.look(attachment);
-  }
-
-  /** The newest container of each pod whose interface was made and is there still. */
-  function remembered(): readonly Attachment[] {
-    const newest = new Map<string, Attachment>();
-    for (const attachment of recovery.present(attachments.list())) {
-      const other = newest.get(podKey(attachment.pod));
-      const isWired = attachment.step === "wired" || attachment.step === "ready";
-      if (isWired && (!other || other.generation < attachment.generation))
-        newest.set(podKey(attachment.pod), attachment);
-    }
-    return [...newest.values()];
   }
 
   return {
@@ -256,11 +250,13 @@ export function createAgent(components: AgentComponents): Agent {
     async start(signal) {
       await policy.start(signal ? { signal } : {});
       // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
-      const noted = remembered();
+      const noted = leftBehind.list();
       for (const attachment of noted) migrations.follow(attachment, migrationOf(attachment));
       await view.synced(signal);
-      const known = [...noted, ...(await recovery.recover(signal))];
-      for (const attachment of known) {
+      const found = await recovery.recover(signal);
+      // Calls were served meanwhile: what is still left behind is asked again.
+      const left = leftBehind.list();
+      for (const attachment of [...noted.filter((one) => left.includes(one)), ...found]) {
         endpoints.add(attachment);
         endpoints.wired(attachment);
       }
@@ -279,13 +275,13 @@ export function createAgent(components: AgentComponents): Agent {
           touchBird: birdUpdater.touch,
         }),
       );
-      for (const attachment of known) watch.look(attachment);
+      for (const attachment of endpoints.list()) watch.look(attachment);
       policy.synced();
       // What a reflex has done is no foreign change.
       work.use(routes.run({ beforeComparing: migrations.hear }));
-      await Promise.all(known.map(migrations.listening));
+      await Promise.all(endpoints.list().map(migrations.listening));
       readiness.known();
-      log.info({ endpoints: known.length }, "agent started");
+      log.info({ endpoints: endpoints.list().length }, "agent started");
     },
     async [Symbol.asyncDispose]() {
       work.dispose();
