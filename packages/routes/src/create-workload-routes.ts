@@ -3,12 +3,12 @@ import {
   type CheckedWorkload,
   checkPriorities,
   checkWorkload,
+  hasRoutes,
   isDone,
   isPending,
   keyOf,
-  metricOf,
-  otherState,
   routeTo,
+  wantedMetric,
 } from "./desired.ts";
 import { RoutesError } from "./error.ts";
 import { followKernel } from "./follow-kernel.ts";
@@ -18,6 +18,7 @@ import {
   type InstalledRoute,
   type Priorities,
   type RouteState,
+  standingOf,
   type Workload,
 } from "./workload.ts";
 import type {
@@ -72,10 +73,10 @@ class ReconciledRoutes implements WorkloadRoutes {
     return this.#move(previous, next);
   }
 
-  setState(key: string, state: RouteState): Outcome | undefined {
+  setState(key: string, state: RouteState, rank = 0): Outcome | undefined {
     const previous = this.#workloads.get(key);
     if (previous === undefined) return undefined;
-    const next = { ...previous, state };
+    const next = { ...previous, state, rank };
     this.#remember(key, previous, next);
     return this.#move(previous, next);
   }
@@ -107,14 +108,14 @@ class ReconciledRoutes implements WorkloadRoutes {
     const linkIndex = this.#linkOf(next.interfaceName);
     if (linkIndex === undefined) return next.state === "withdrawn" ? settled : waitingForLink;
     const { state } = next;
-    const changes = this.#changesTo(next, linkIndex);
+    const changes = this.#changesTo(next, linkIndex, previous);
     const kept = new Set(next.destinations);
     const gone = previous?.destinations.filter((destination) => !kept.has(destination)) ?? [];
     const oldLink = previous === undefined ? undefined : this.#linkOf(previous.interfaceName);
     if (oldLink !== undefined) {
-      for (const destination of gone) this.#leave(changes, destination, oldLink, "withdrawn");
+      for (const destination of gone) this.#leave(changes, destination, oldLink, previous);
       if (oldLink !== linkIndex) {
-        for (const destination of next.destinations) this.#leave(changes, destination, oldLink, "withdrawn");
+        for (const destination of next.destinations) this.#leave(changes, destination, oldLink, previous);
       }
     }
     this.#seedNeighbours(next, linkIndex);
@@ -127,34 +128,48 @@ class ReconciledRoutes implements WorkloadRoutes {
     return outcome;
   }
 
-  planState(key: string, state: RouteState): StatePlan | undefined {
+  planState(key: string, state: RouteState, rank = 0): StatePlan | undefined {
     const workload = this.#workloads.get(key);
     // Whoever does it later cannot correct an index: the kernel is asked.
     if (workload !== undefined) this.#links.delete(workload.interfaceName);
     const linkIndex = workload && this.#linkOf(workload.interfaceName);
     if (workload === undefined || linkIndex === undefined) return undefined;
-    const next = { ...workload, state };
-    return { changes: this.#changesTo(next, linkIndex), neighbours: neighboursOf(next, linkIndex) };
+    const next = { ...workload, state, rank };
+    return { changes: this.#changesTo(next, linkIndex, workload), neighbours: neighboursOf(next, linkIndex) };
   }
 
   /** The new routes, then those of other states away. */
-  #changesTo({ destinations, state }: CheckedWorkload, linkIndex: number): RouteChange[] {
+  #changesTo(next: CheckedWorkload, linkIndex: number, previous: CheckedWorkload | undefined): RouteChange[] {
     const changes: RouteChange[] = [];
-    if (state !== "withdrawn") {
-      for (const destination of destinations) {
-        const metric = metricOf(this.#options, destination, state);
+    if (hasRoutes(next)) {
+      for (const destination of next.destinations) {
+        const metric = wantedMetric(this.#options, destination, next);
         changes.push({ op: "prepend", route: routeTo(this.#options, destination, linkIndex, metric) });
       }
     }
-    for (const destination of destinations) this.#leave(changes, destination, linkIndex, state);
+    for (const destination of next.destinations) this.#leave(changes, destination, linkIndex, previous, next);
     return changes;
   }
 
-  #leave(changes: RouteChange[], destination: string, linkIndex: number, state: RouteState): void {
-    for (const other of otherState(state)) {
-      const metric = metricOf(this.#options, destination, other);
+  /**
+   * Takes away what the workload may have had: the route it had last, and those of both states, which another thread or an earlier run
+   * may have made. An elevated one of another rank that is left over goes when everything is compared.
+   */
+  #leave(
+    changes: RouteChange[],
+    destination: string,
+    linkIndex: number,
+    previous: CheckedWorkload | undefined,
+    next?: CheckedWorkload,
+  ): void {
+    const metrics = new Set([
+      wantedMetric(this.#options, destination, { state: "elevated" }),
+      wantedMetric(this.#options, destination, { state: "normal" }),
+      ...(previous && hasRoutes(previous) ? [wantedMetric(this.#options, destination, previous)] : []),
+    ]);
+    if (next && hasRoutes(next)) metrics.delete(wantedMetric(this.#options, destination, next));
+    for (const metric of metrics)
       changes.push({ op: "delete", route: keyOf(this.#options, destination, linkIndex, metric) });
-    }
   }
 
   #reportWithdrawn(destinations: readonly string[], previous: CheckedWorkload | undefined): void {
@@ -206,17 +221,11 @@ class ReconciledRoutes implements WorkloadRoutes {
     return this.#kernel.routes
       .list({ table, protocol, type: "unicast" })
       .filter((route) => isOwn(route, this.#options))
-      .map(({ destination, linkIndex, metric, family }) => ({
-        destination,
-        interfaceName: names.get(linkIndex ?? 0) ?? "",
-        metric,
-        state:
-          metric === priorities[family].normal
-            ? "normal"
-            : metric === priorities[family].elevated
-              ? "elevated"
-              : undefined,
-      }));
+      .map(({ destination, linkIndex, metric, family }) => {
+        const interfaceName = names.get(linkIndex ?? 0) ?? "";
+        const { state, rank = 0 } = standingOf(priorities[family], metric) ?? {};
+        return { destination, interfaceName, metric, state, ...(rank > 0 && { rank }) };
+      });
   }
 
   reconcile(beforeComparing: () => void = () => {}): Reconciliation {
@@ -259,8 +268,8 @@ class ReconciledRoutes implements WorkloadRoutes {
   #concerns(change: "new" | "delete", { destination, protocol, metric, linkIndex }: Route): boolean {
     if (protocol !== this.#options.protocol) return change === "new" && this.#ownsLink(linkIndex);
     const workload = this.#workloads.get(this.#claims.get(destination) ?? "");
-    if (workload === undefined || workload.state === "withdrawn") return change === "new";
-    return (change === "delete") === (metric === metricOf(this.#options, destination, workload.state));
+    if (workload === undefined || !hasRoutes(workload)) return change === "new";
+    return (change === "delete") === (metric === wantedMetric(this.#options, destination, workload));
   }
 
   #ownsLink(linkIndex: number | undefined): boolean {

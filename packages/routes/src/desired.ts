@@ -8,7 +8,7 @@ import {
   type RouteSpec,
 } from "@fairlead/netlink";
 import { RoutesError } from "./error.ts";
-import type { Priorities, RouteState, Workload } from "./workload.ts";
+import { metricOf, type Priorities, type Workload } from "./workload.ts";
 
 export interface Settings {
   readonly table: number;
@@ -60,12 +60,17 @@ function destinationOf(key: string, address: string): string {
 
 export const familyOf = (destination: string): Family => (destination.includes(":") ? 6 : 4);
 
-/** The metric of a state. */
-export const metricOf = (settings: Settings, destination: string, state: "normal" | "elevated"): number =>
-  settings.priorities[familyOf(destination)][state];
+/** The metric a workload's route to a destination is to have. */
+export const wantedMetric = (
+  settings: Settings,
+  destination: string,
+  { state, rank }: { readonly state: "normal" | "elevated"; readonly rank?: number },
+): number => metricOf(settings.priorities[familyOf(destination)], state, rank);
 
-export const otherState = (state: RouteState): readonly ("normal" | "elevated")[] =>
-  (["elevated", "normal"] as const).filter((one) => one !== state);
+/** Narrows to what has routes. */
+export const hasRoutes = <W extends Workload>(
+  workload: W,
+): workload is W & { state: "normal" | "elevated" } => workload.state !== "withdrawn";
 
 /**
  * A workload's route. `preference` decides on IPv6 against another route with the same metric, as BIRD installs one for a VM that has just

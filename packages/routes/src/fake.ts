@@ -27,8 +27,8 @@ export function createFakeWorkloadRoutes(
       kernel.links.add({ kind: "veth", name, up: true, peer: { name: `p${name}`.slice(0, 15), up: true } })
         .index,
     set: (key, workload) => routes.set(key, workload),
-    setState: (key, state) => routes.setState(key, state),
-    planState: (key, state) => routes.planState(key, state),
+    setState: (key, state, rank) => routes.setState(key, state, rank),
+    planState: (key, state, rank) => routes.planState(key, state, rank),
     remove: (key) => routes.remove(key),
     get: (key) => routes.get(key),
     installed: () => routes.installed(),

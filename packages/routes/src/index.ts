@@ -6,8 +6,10 @@
 export { createWorkloadRoutes } from "./create-workload-routes.ts";
 export { RoutesError, type RoutesErrorCode } from "./error.ts";
 export {
+  deepestRank,
   defaultPriorities,
   type InstalledRoute,
+  metricOf,
   type Priorities,
   type RouteState,
   type Workload,

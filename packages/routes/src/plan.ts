@@ -1,6 +1,6 @@
 /** The difference between the routes that should be and those that are. Pure. */
 import type { Link, Route, RouteChange } from "@fairlead/netlink";
-import { type CheckedWorkload, keyOf, metricOf, routeTo, type Settings } from "./desired.ts";
+import { type CheckedWorkload, hasRoutes, keyOf, routeTo, type Settings, wantedMetric } from "./desired.ts";
 
 export interface Situation {
   /** In the order they were set: of two that claim one address with equal priority, the later wins. */
@@ -33,13 +33,13 @@ export function plan(situation: Situation, options: PlanOptions): Plan {
   for (const workload of situation.workloads) {
     const link = links.get(workload.interfaceName);
     if (link !== undefined) ownLinks.add(link.index);
-    if (workload.state === "withdrawn") continue;
+    if (!hasRoutes(workload)) continue;
     if (link === undefined || !link.up) {
       waiting.push(workload.interfaceName);
       continue;
     }
     for (const destination of workload.destinations) {
-      wanted.set(id(destination, metricOf(options, destination, workload.state)), link.index);
+      wanted.set(id(destination, wantedMetric(options, destination, workload)), link.index);
     }
   }
   const present = new Set<string>();

@@ -35,6 +35,76 @@ export const priorityCases: readonly WorkloadRoutesCase[] = [
     },
   },
   {
+    name: "a higher rank is a lower metric in both families, and takes the place of any other of the workload's routes",
+    run(route) {
+      const index = wire(route);
+      const routes = createWorkloadRoutes({ route });
+      routes.set("vm", vm("withdrawn"));
+      for (const [state, rank, metric] of [
+        ["elevated", 1, 511],
+        ["elevated", 31, 481],
+        ["elevated", 2, 510],
+        ["elevated", 0, 512],
+        ["elevated", 7, 505],
+        ["normal", 0, 1024],
+      ] as const) {
+        assert.equal(routes.setState("vm", state, rank)?.settled, true);
+        assert.deepEqual(table(route), both(metric, index));
+      }
+      routes.setState("vm", "elevated", 3);
+      assert.deepEqual(
+        routes.installed().map((one) => [one.state, one.rank]),
+        [
+          ["elevated", 3],
+          ["elevated", 3],
+        ],
+      );
+      assert.equal(routes.reconcile().deleted, 0);
+      assert.equal(routes.remove("vm").settled, true);
+      assert.deepEqual(table(route), []);
+    },
+  },
+  {
+    name: "a rank deeper than the band is the band's last, also where the elevated metric leaves little room",
+    run(route) {
+      const index = wire(route);
+      const routes = createWorkloadRoutes({
+        route,
+        priorities: { ipv4: { normal: 1024, elevated: 3 }, ipv6: { normal: 1024, elevated: 512 } },
+      });
+      routes.set("vm", vm("elevated", { rank: 99 }));
+      assert.deepEqual(table(route), [both(1, index)[0], both(481, index)[1]]);
+    },
+  },
+  {
+    name: "a plan of a rank is done by another, and a restart takes the rank over without a change",
+    run(route) {
+      const index = wire(route);
+      const routes = createWorkloadRoutes({ route });
+      routes.set("vm", vm("withdrawn"));
+      route.routes.batch(routes.planState("vm", "elevated", 4)?.changes ?? []);
+      assert.equal(routes.setState("vm", "elevated", 4)?.settled, true);
+      assert.deepEqual(table(route), both(508, index));
+      const restarted = createWorkloadRoutes({ route });
+      const [{ state = "withdrawn", rank = 0 } = {}] = restarted.installed();
+      restarted.set("vm", vm(state, { rank }));
+      const { added, deleted } = restarted.reconcile();
+      assert.deepEqual([added, deleted, table(route)], [0, 0, both(508, index)]);
+    },
+  },
+  {
+    name: "what is left of another rank goes when everything is compared",
+    run(route) {
+      const index = wire(route);
+      const earlier = createWorkloadRoutes({ route });
+      earlier.set("vm", vm("elevated", { rank: 4 }));
+      const restarted = createWorkloadRoutes({ route });
+      restarted.set("vm", vm("elevated", { rank: 5 }));
+      assert.equal(restarted.reconcile().deleted, 2);
+      assert.deepEqual(table(route), both(507, index));
+    },
+  },
+  {
     name: "setState is the same as set, and undefined for a stranger",
     run(route) {
       const index = wire(route);

@@ -71,13 +71,13 @@ export interface StatePlan {
 export interface WorkloadRoutes {
   /** Sets a workload; its routes are in the kernel when this returns. Throws `InvalidWorkload`. */
   set(key: string, workload: Workload): Outcome;
-  /** Changes only the state: the fast path after an announcement. Undefined for an unknown key. */
-  setState(key: string, state: RouteState): Outcome | undefined;
+  /** Changes only the state and the rank of elevated routes: the fast path after an announcement. Undefined for an unknown key. */
+  setState(key: string, state: RouteState, rank?: number): Outcome | undefined;
   /**
    * What `setState` would ask of the kernel, nothing of it done. Whoever does it elsewhere calls `setState` afterwards, which then finds it done.
    * Undefined for an unknown key and without the interface.
    */
-  planState(key: string, state: RouteState): StatePlan | undefined;
+  planState(key: string, state: RouteState, rank?: number): StatePlan | undefined;
   /** Forgets a workload and deletes its routes. */
   remove(key: string): Outcome;
   get(key: string): Workload | undefined;
