@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BgpError } from "./error.ts";
 import { eventually, Fabric, type Machine } from "./fabric.fixture.ts";
+import { describeRoutesElsewhere } from "./routes-elsewhere.cases.ts";
 
 const families = [
   { family: 4, address: "10.244.1.5", route: "10.244.1.5/32", via: (i: number) => `10.10.${i}.2` },
@@ -150,6 +151,55 @@ describe("apply", () => {
     expect(await source.bird.apply(fabric.configuration(1))).toBe("written");
     source.start();
     await established(source);
+  });
+});
+
+describe("what others announce", () => {
+  /** The route of one machine to a destination, the new before the old goes. */
+  function set(machine: Machine, route: string, metric: number | undefined): void {
+    const present = machine
+      .ip("route", "show", "exact", route, "dev", "cali1", "proto", "80")
+      .match(/(?<=metric )\d+/g);
+    if (metric !== undefined) add(machine, route, metric);
+    for (const old of present ?? [])
+      if (Number(old) !== metric)
+        machine.ip("route", "del", route, "dev", "cali1", "proto", "80", "metric", old);
+  }
+
+  describeRoutesElsewhere("as a real BIRD knows them behind a route reflector", () => ({
+    bird: source.bird,
+    setHere: (destination, metric) => set(source, destination, metric),
+    setElsewhere: (destination, metric) => set(target, destination, metric),
+  }));
+
+  it("is not known while BIRD does not run", async () => {
+    await source.kill();
+    // The connection it had is closed first.
+    await eventually(
+      () => source.bird.routesElsewhere(["10.244.7.5/32"]).catch((error: unknown) => error),
+      (error) => error instanceof BgpError && error.code === "Unreachable",
+    );
+    source.start();
+    await established(source);
+    expect(await source.bird.routesElsewhere(["10.244.7.5/32"])).toEqual([]);
+  });
+
+  it("of two elevated routes every router takes that of the higher rank, whichever came first", async () => {
+    for (const { route, via } of families) {
+      add(source, route, 512);
+      await eventually(
+        () => routesTo(tor, route),
+        (text) => text.includes(via(1)),
+      );
+      expect((await target.bird.routesElsewhere([route])).map(({ metric }) => metric)).toEqual([512]);
+      add(target, route, 511);
+      await eventually(
+        () => routesTo(tor, route),
+        (text) => text.includes(via(2)),
+      );
+      set(target, route, undefined);
+      set(source, route, undefined);
+    }
   });
 });
 

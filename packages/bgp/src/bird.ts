@@ -4,7 +4,8 @@ import { ControlConnection } from "./control.ts";
 import { BgpError } from "./error.ts";
 import type { ReplyLine } from "./reply.ts";
 import { parseProtocols, parseRoutes, parseStatus } from "./reply-parser.ts";
-import type { BirdStatus, RouteEntry } from "./status.ts";
+import { destinationsOf, elsewhere } from "./routes-elsewhere.ts";
+import type { BirdStatus, RouteElsewhere, RouteEntry } from "./status.ts";
 
 /** Where a BIRD is reached. */
 export interface BirdOptions {
@@ -30,6 +31,13 @@ export interface Bird {
   status(signal?: AbortSignal): Promise<BirdStatus>;
   /** Routes of both families, or those for exactly this network. */
   routes(network?: string, signal?: AbortSignal): Promise<readonly RouteEntry[]>;
+  /**
+   * What other nodes announce for these host routes (`10.244.1.5/32`, `fd00::5/128`), also where a better one hides it here: only what
+   * was learned over BGP, nothing of this node's kernel. Of each destination the best 64. Asks nothing when there are none.
+   *
+   * @throws BgpError `Unreachable` when BIRD does not run. @throws {TypeError} when a destination is no host route, or there are more than 64
+   */
+  routesElsewhere(destinations: readonly string[], signal?: AbortSignal): Promise<readonly RouteElsewhere[]>;
   close(): void;
 }
 
@@ -44,6 +52,8 @@ const code = {
 /** Opens no connection yet: BIRD may start later. */
 export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdOptions): Bird {
   const control = new ControlConnection(controlSocket, timeout);
+  /** Of its own, so that no question waits for a configuration. */
+  const questions = new ControlConnection(controlSocket, timeout);
   let running: string | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -116,7 +126,21 @@ export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdO
       });
       return parseRoutes(lines);
     },
-    close: () => control.close(),
+    async routesElsewhere(destinations, signal) {
+      const found: RouteElsewhere[] = [];
+      for (const destination of destinationsOf(destinations)) {
+        const lines = await questions.command(`show route ${destination.network} all`, {
+          ...signalOption(signal),
+          expected: [code.networkNotFound],
+        });
+        found.push(...elsewhere(destination, parseRoutes(lines)));
+      }
+      return found;
+    },
+    close() {
+      control.close();
+      questions.close();
+    },
   };
 }
 

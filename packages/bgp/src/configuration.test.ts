@@ -208,6 +208,28 @@ describe("BGPFilter", () => {
     expect(body(rule)).toBe(expected);
   });
 
+  it("matches the elevated priority by the whole band, of each family its own, and any other by itself", () => {
+    const elevated = { 4: { first: 512, last: 481 }, 6: { first: 100, last: 69 } };
+    const exportRules = (priority: number) => {
+      const rule = { action: "Accept", priority } as const;
+      const { text } = birdConfiguration(
+        speaker({
+          elevated,
+          peers: [{ ...tor, spec: { ...tor.spec, filters: ["f"] } }],
+          filters: [{ name: "f", spec: { exportV4: [rule], exportV6: [rule] } }],
+        }),
+      );
+      return [4, 6].map((family) => section(text, `function 'export${family}.f'`).split("\n")[2]?.trim());
+    };
+    const one = (preference: number) =>
+      `if (defined(bgp_local_pref)) && (bgp_local_pref = ${preference}) then { accept; }`;
+    const band = (from: number, to: number) =>
+      `if (defined(bgp_local_pref)) && (bgp_local_pref >= ${from}) && (bgp_local_pref <= ${to}) then { accept; }`;
+    expect(exportRules(512)).toEqual([band(2147483135, 2147483166), one(2147483135)]);
+    expect(exportRules(100)).toEqual([one(2147483547), band(2147483547, 2147483578)]);
+    expect(exportRules(1024)).toEqual([one(2147482623), one(2147482623)]);
+  });
+
   it("weighs an elevated route before an import rule accepts it", () => {
     expect(body({ action: "Accept", operations: [{ setPriority: { value: 512 } }] }, "importV4")).toBe(
       "{ bgp_local_pref = 2147483135; krt_metric = 512; prefer_elevated4(); accept; }",

@@ -40,7 +40,7 @@ export function birdConfiguration(speaker: Speaker, selects: SelectorMatch = () 
     ...globals(speaker),
     ...kernelProtocols(speaker, problems),
     ...priorityFunctions(speaker),
-    ...filters.flatMap((filter) => filterFunctions(filter, problems)),
+    ...filters.flatMap((filter) => filterFunctions(filter, problems, speaker.elevated)),
     ...announceFunctions(speaker, problems),
     ...sessionProtocols(sessions, filters, problems),
   ];

@@ -1,5 +1,6 @@
 import type { Bird } from "./bird.ts";
 import { BgpError } from "./error.ts";
+import { destinationsOf, elsewhere } from "./routes-elsewhere.ts";
 import type { BirdStatus, RouteEntry } from "./status.ts";
 
 /** A BIRD that remembers what it was told. */
@@ -12,7 +13,7 @@ export interface FakeBird extends Bird {
   readonly file: string | undefined;
   /** When set, `apply` throws this `Rejected` message. */
   rejection: string | undefined;
-  /** What `routes` answers from. */
+  /** What `routes` and `routesElsewhere` answer from. */
   table: readonly RouteEntry[];
 }
 
@@ -56,6 +57,17 @@ export function createFakeBird(): FakeBird {
     async routes(network) {
       need();
       return this.table.filter((route) => network === undefined || route.network === network);
+    },
+    async routesElsewhere(destinations, signal) {
+      signal?.throwIfAborted();
+      const asked = destinationsOf(destinations);
+      if (asked.length > 0) need();
+      return asked.flatMap((destination) =>
+        elsewhere(
+          destination,
+          this.table.filter(({ network }) => network === destination.network),
+        ),
+      );
     },
     close() {},
   };

@@ -2,7 +2,14 @@ import { parseCommunity } from "./community.ts";
 import { bitsOf, parsePrefix } from "./prefix.ts";
 import { localPreferenceOf } from "./priority.ts";
 import type { Problems } from "./problems.ts";
-import type { BgpFilter, BgpFilterOperation, BgpFilterRule, Family } from "./speaker.ts";
+import type {
+  BgpFilter,
+  BgpFilterOperation,
+  BgpFilterRule,
+  ElevatedBand,
+  Family,
+  Speaker,
+} from "./speaker.ts";
 import { interfacePattern, symbol } from "./symbol.ts";
 
 type Direction = "import" | "export";
@@ -22,7 +29,11 @@ export function rulesOf(filter: BgpFilter, direction: Direction, family: Family)
  * A `BGPFilter` as BIRD functions, one per direction and family that has rules. A rule that BIRD cannot express rejects nothing
  * and accepts nothing; it is reported. `accept` ends the caller's filter, so an import rule sets BIRD's preference first.
  */
-export function filterFunctions(filter: BgpFilter, problems: Problems): string[] {
+export function filterFunctions(
+  filter: BgpFilter,
+  problems: Problems,
+  elevated: Speaker["elevated"],
+): string[] {
   const lines: string[] = [];
   for (const direction of ["import", "export"] as const) {
     for (const family of [4, 6] as const) {
@@ -31,7 +42,8 @@ export function filterFunctions(filter: BgpFilter, problems: Problems): string[]
       lines.push(`function ${filterFunction(filter.name, direction, family)}(bool same_as)`, "{");
       rules.forEach((rule, index) => {
         const field = `spec.${direction}V${family}[${index}]`;
-        const text = renderRule(rule, direction, family, `BGPFilter/${filter.name}`, field, problems);
+        const object = `BGPFilter/${filter.name}`;
+        const text = renderRule(rule, direction, family, object, field, problems, elevated?.[family]);
         if (text !== undefined) lines.push(`  ${text}`);
       });
       lines.push("}", "");
@@ -47,11 +59,12 @@ function renderRule(
   object: string,
   field: string,
   problems: Problems,
+  elevated: ElevatedBand | undefined,
 ): string | undefined {
   const report = (part: string, message: string) => problems.add(object, `${field}.${part}`, message);
   if (rule.action !== "Accept" && rule.action !== "Reject")
     return report("action", "must be Accept or Reject");
-  const conditions = conditionsOf(rule, family, report);
+  const conditions = conditionsOf(rule, family, report, elevated);
   if (conditions === undefined) return undefined;
   const statements: string[] = [];
   if (rule.action === "Reject" && rule.operations?.length)
@@ -69,7 +82,12 @@ function renderRule(
 
 type Report = (part: string, message: string) => undefined;
 
-function conditionsOf(rule: BgpFilterRule, family: Family, report: Report): string[] | undefined {
+function conditionsOf(
+  rule: BgpFilterRule,
+  family: Family,
+  report: Report,
+  elevated: ElevatedBand | undefined,
+): string[] | undefined {
   const conditions: string[] = [];
   if ((rule.cidr === undefined) !== (rule.matchOperator === undefined))
     return report("matchOperator", "and cidr go together");
@@ -114,9 +132,16 @@ function conditionsOf(rule: BgpFilterRule, family: Family, report: Report): stri
   }
   if (rule.priority !== undefined) {
     if (!isPriority(rule.priority)) return report("priority", "must lie between 1 and 2147483646");
-    conditions.push("defined(bgp_local_pref)", `bgp_local_pref = ${localPreferenceOf(rule.priority)}`);
+    conditions.push("defined(bgp_local_pref)", ...matchPriority(rule.priority, elevated));
   }
   return conditions;
+}
+
+/** Who asks for the elevated priority means every elevated route: which of the band it has depends on what others announce. */
+function matchPriority(priority: number, elevated: ElevatedBand | undefined): string[] {
+  const preference = localPreferenceOf(priority);
+  if (priority !== elevated?.first) return [`bgp_local_pref = ${preference}`];
+  return [`bgp_local_pref >= ${preference}`, `bgp_local_pref <= ${localPreferenceOf(elevated.last)}`];
 }
 
 function renderOperation(operation: BgpFilterOperation): string[] | undefined {

@@ -5,4 +5,4 @@ export * from "./priority.ts";
 export type { Session } from "./session.ts";
 export { sessionsOf } from "./session.ts";
 export type * from "./speaker.ts";
-export type { BirdStatus, ProtocolStatus, RouteEntry } from "./status.ts";
+export type { BirdStatus, ProtocolStatus, RouteElsewhere, RouteEntry } from "./status.ts";

@@ -80,10 +80,17 @@ export function parseRoutes(lines: readonly ReplyLine[]): RouteEntry[] {
       route.interface = (hop[2] ?? hop[3])!;
       continue;
     }
-    if (code !== 1012 || route === undefined) continue;
+    if (route === undefined) continue;
+    if (code === 1008) {
+      const source = /^\s*Type:\s+(\S+)/.exec(text)?.[1];
+      if (source !== undefined) route.source = source;
+      continue;
+    }
+    if (code !== 1012) continue;
     const attribute = /^\s*(?:BGP\.|Kernel\.|krt_)?(\w+):\s+(.*)$/.exec(text);
     if (attribute === null) continue;
     const [, name, value] = attribute;
+    if (name === "next_hop") route.nextHop = (value ?? "").split(" ")[0]!;
     if (name === "local_pref") route.localPreference = Number(value);
     if (name === "metric") route.kernelMetric = Number(value);
     if (name === "community" || name === "large_community")

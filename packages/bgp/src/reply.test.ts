@@ -31,10 +31,13 @@ const protocols = `2002-Name       Proto      Table      State  Since         In
 const routes = `1007-Table master4:
  10.244.0.5/32        unicast [tor4 12:00:00.000] * (100) [i]
 1007-	via 192.0.2.21 on eth0
-1012-	BGP.local_pref: 2147483135
+1008-	Type: BGP univ
+1012-	BGP.next_hop: 192.0.2.21
+ 	BGP.local_pref: 2147483135
  	BGP.large_community: (64512, 1, 512) (64512, 2, 3)
 1007-                     unicast [kernel4 12:00:00.000] (10)
 1007-	dev cali0
+1008-	Type: inherit univ
 1012-	Kernel.metric: 1024
 1007-10.244.1.0/24        blackhole [static1 12:00:00.000] * (200)
 0000 
@@ -107,6 +110,8 @@ it("parseRoutes reads every route of a network, with its next hop and attributes
       network,
       primary: true,
       protocol: "tor4",
+      source: "BGP",
+      nextHop: "192.0.2.21",
       preference: 100,
       communities: ["64512:1:512", "64512:2:3"],
       via: "192.0.2.21",
@@ -117,6 +122,7 @@ it("parseRoutes reads every route of a network, with its next hop and attributes
       network,
       primary: false,
       protocol: "kernel4",
+      source: "inherit",
       preference: 10,
       communities: [],
       interface: "cali0",

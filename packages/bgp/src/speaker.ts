@@ -31,7 +31,7 @@ export interface BgpFilterRule {
   /** Exactly one value: `aa:nn` or `aa:nn:mm`. */
   readonly communities?: { readonly values: readonly string[] };
   readonly asPathPrefix?: readonly number[];
-  /** A kernel metric; matches the local preference it maps to. */
+  /** A kernel metric; matches the local preference it maps to, and the elevated one those of the whole band. */
   readonly priority?: number;
   /** Only with `Accept`, applied in order. */
   readonly operations?: readonly BgpFilterOperation[];
@@ -116,6 +116,12 @@ export interface SpeakerPool {
   readonly disableBGPExport?: boolean;
 }
 
+/** Metrics of elevated workload routes, of which the lower one is better: `first` is what the settings call the elevated priority. */
+export interface ElevatedBand {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** All that one node's BIRD configuration depends on. */
 export interface Speaker {
   /** The node whose BIRD this is. */
@@ -131,6 +137,8 @@ export interface Speaker {
   readonly pools: readonly SpeakerPool[];
   /** CIDRs of the confirmed IPAM blocks of this node, both families. */
   readonly blocks: readonly string[];
+  /** Absent: only {@link defaultPriority}'s elevated metric. */
+  readonly elevated?: Readonly<Record<Family, ElevatedBand>>;
   /** Service CIDRs this node announces. */
   readonly services?: readonly string[];
   /** Secrets referred to by peers and mesh, by `name/key`. */

@@ -26,10 +26,26 @@ export interface RouteEntry {
   readonly network: string;
   readonly primary: boolean;
   readonly protocol: string;
+  /** `BGP`, `inherit` (learned from the kernel), `static`, ... */
+  readonly source?: string;
   readonly preference: number;
   readonly via?: string;
   readonly interface?: string;
   readonly localPreference?: number;
+  /** The next hop of a BGP route as it was announced. */
+  readonly nextHop?: string;
   readonly kernelMetric?: number;
   readonly communities: readonly string[];
+}
+
+/** A route that another node announces, as this node's BIRD has learned it over BGP. */
+export interface RouteElsewhere {
+  /** As it was asked for, for example `10.244.1.5/32`. */
+  readonly destination: string;
+  /** What its local preference stands for, see `metricOf`; lower wins. */
+  readonly metric: number;
+  /** The BGP protocol that has it. */
+  readonly protocol: string;
+  /** The next hop as it was announced. */
+  readonly nextHop?: string;
 }

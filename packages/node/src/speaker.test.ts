@@ -17,7 +17,10 @@ const node = (
 });
 
 async function speakerOf(...nodes: readonly Node[]) {
-  const cluster = new FakeCluster();
+  return speakerIn(new FakeCluster(), ...nodes);
+}
+
+async function speakerIn(cluster: FakeCluster, ...nodes: readonly Node[]) {
   for (const each of nodes) cluster.put(kinds.Node, each);
   const watched = [
     kinds.Node,
@@ -26,6 +29,7 @@ async function speakerOf(...nodes: readonly Node[]) {
     kinds.BGPFilter,
     kinds.IPPool,
     kinds.BlockAffinity,
+    kinds.FelixConfiguration,
   ];
   const view = createClusterView({ client: cluster.client(), kinds: watched });
   try {
@@ -60,6 +64,24 @@ it("knows other nodes without an address as such", async () => {
     { name: "n1", ipv4: "10.0.0.1", ipv6: "fd00::1", labels: {} },
     { name: "n2", labels: {} },
   ]);
+});
+
+it("knows which metrics are elevated, of each family", async () => {
+  expect((await speakerOf(node("n1", ["10.0.0.1"])))?.elevated).toEqual({
+    4: { first: 512, last: 481 },
+    6: { first: 512, last: 481 },
+  });
+  const cluster = new FakeCluster();
+  cluster.put(kinds.FelixConfiguration, {
+    apiVersion: "projectcalico.org/v3",
+    kind: "FelixConfiguration",
+    metadata: { name: "default" },
+    spec: { ipv4ElevatedRoutePriority: 8, ipv6ElevatedRoutePriority: 100 },
+  });
+  expect((await speakerIn(cluster, node("n1", ["10.0.0.1"])))?.elevated).toEqual({
+    4: { first: 8, last: 1 },
+    6: { first: 100, last: 69 },
+  });
 });
 
 it("prefers the annotated addresses to the internal ones", () => {

@@ -1,6 +1,8 @@
 import { isIP, isIPv4 } from "node:net";
 import { type ClusterView, kinds, type Node, nodeAnnotations } from "@fairlead/api";
-import type { Speaker, SpeakerNode } from "@fairlead/bgp";
+import type { ElevatedBand, Speaker, SpeakerNode } from "@fairlead/bgp";
+import { deepestRank, metricOf, type Priorities } from "@fairlead/routes";
+import { prioritiesOf } from "./route-priorities.ts";
 
 /** A node as its BGP neighbours see it: the addresses of the annotations, else its internal ones. */
 export function speakerNode(node: Node): SpeakerNode {
@@ -33,11 +35,13 @@ export function readSpeaker(view: Pick<ClusterView, "get" | "list">, nodeName: s
   const node = speakerNode(own);
   if (!node.ipv4 && !node.ipv6) return undefined;
   const named = (name: string) => view.get(kinds.BGPConfiguration, { name })?.spec;
+  const priorities = prioritiesOf(view.get(kinds.FelixConfiguration, { name: "default" }));
   const configuration = { ...named("default"), ...named(`node.${nodeName}`) };
   return {
     node,
     nodes: view.list(kinds.Node).map(speakerNode).sort(byName),
     configuration,
+    elevated: { 4: bandOf(priorities.ipv4), 6: bandOf(priorities.ipv6) },
     peers: view.list(kinds.BGPPeer).map(nameAndSpec).sort(byName),
     filters: view.list(kinds.BGPFilter).map(nameAndSpec).sort(byName),
     pools: view
@@ -52,6 +56,11 @@ export function readSpeaker(view: Pick<ClusterView, "get" | "list">, nodeName: s
       .sort(),
   };
 }
+
+const bandOf = (priorities: Priorities): ElevatedBand => ({
+  first: priorities.elevated,
+  last: metricOf(priorities, "elevated", deepestRank(priorities)),
+});
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
 
