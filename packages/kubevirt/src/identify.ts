@@ -3,7 +3,6 @@ import {
   keyOf,
   type OwnerReference,
   type Pod,
-  type VirtualMachine,
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
@@ -16,10 +15,10 @@ export interface WorkloadObjects {
   readonly pod: Pod;
   /** The VMI that the pod's controller reference names. */
   readonly vmi?: VirtualMachineInstance | undefined;
-  /** The VM that owns the VMI. */
-  readonly vm?: VirtualMachine | undefined;
   /** The migration whose UID the pod's label claims. */
   readonly migration?: VirtualMachineInstanceMigration | undefined;
+  /** Pods of the namespace, where the VMI lists more than this one. */
+  readonly siblings?: readonly Pod[] | undefined;
 }
 
 /**
@@ -36,13 +35,13 @@ export interface VmWorkload {
   /** Of the VMI, which is that of its VM. Any length a name may have. */
   readonly name: string;
   readonly vmiUid: string;
-  /** Absent for a VMI that no VirtualMachine owns. */
+  /** Of the VirtualMachine that the VMI says owns it; absent for a VMI that none owns. Not compared with the VirtualMachine itself. */
   readonly vmUid?: string | undefined;
   readonly role: VmRole;
   /** Of a target. */
   readonly migrationUid?: string | undefined;
-  /** The VM (or the VMI without one) is being deleted: its address goes with its last pod. */
-  readonly isDeleting: boolean;
+  /** Where the VMI says the guest is; `pod` is undefined when it does not say. */
+  readonly guest: { readonly pod: string | undefined; readonly revision: string };
 }
 
 /** Whose a pod is: its own, or a VM's. */
@@ -90,7 +89,6 @@ export function identifyWorkload(objects: WorkloadObjects): Workload | Undecided
       pod,
       `its owner has UID ${owner.uid}, the VMI ${owner.name} has ${vmi.metadata.uid}`,
     );
-  const vmUid = machineUid(objects, vmi);
   const role = roleOf(objects, vmi);
   if (typeof role === "object") return role;
   return {
@@ -98,31 +96,20 @@ export function identifyWorkload(objects: WorkloadObjects): Workload | Undecided
     namespace: pod.metadata.namespace ?? "",
     name: vmi.metadata.name,
     vmiUid: owner.uid,
-    vmUid,
+    vmUid: machineUid(vmi),
     role,
     migrationUid: role === "target" ? pod.metadata.labels?.[migrationUidLabel] : undefined,
-    isDeleting: isDeleted(vmUid === undefined ? vmi : (objects.vm ?? vmi)),
+    guest: { pod: activePodName(vmi), revision: vmi.metadata.resourceVersion ?? "" },
   };
 }
 
-/** A VMI that ends may outlive its VM; one that starts may not. */
-function machineUid({ pod, vm }: WorkloadObjects, vmi: VirtualMachineInstance): string | undefined {
+function machineUid(vmi: VirtualMachineInstance): string | undefined {
   const owner = controllerOf(vmi);
-  if (owner?.kind !== "VirtualMachine" || owner.apiVersion !== apiVersion) return undefined;
-  if (vm === undefined) {
-    if (isDeleted(vmi) || isDeleted(pod) || isFinished(pod)) return owner.uid;
-    throw refusal("MachineNotFound", pod, `there is no VM ${owner.name}`);
-  }
-  if (vm.metadata.uid !== owner.uid || vm.metadata.name !== owner.name)
-    throw refusal(
-      "MachineMismatch",
-      pod,
-      `its VMI belongs to VM ${owner.uid}, the VM ${owner.name} is ${vm.metadata.uid}`,
-    );
-  return owner.uid;
+  return owner?.kind === "VirtualMachine" && owner.apiVersion === apiVersion ? owner.uid : undefined;
 }
 
-function roleOf({ pod, migration }: WorkloadObjects, vmi: VirtualMachineInstance): VmRole | Undecided {
+function roleOf(objects: WorkloadObjects, vmi: VirtualMachineInstance): VmRole | Undecided {
+  const { pod, migration } = objects;
   if (isFinished(pod)) return "former";
   const isListed = Object.hasOwn(vmi.status?.activePods ?? {}, pod.metadata.uid ?? "");
   if (!isListed && isDeleted(pod)) return "former";
@@ -132,12 +119,22 @@ function roleOf({ pod, migration }: WorkloadObjects, vmi: VirtualMachineInstance
   if (active === pod.metadata.name) return "active";
   if (isOver(vmi)) return "former";
   const claimed = pod.metadata.labels?.[migrationUidLabel];
-  if (!claimed) return active === undefined ? firstPodRole(pod, vmi) : "former";
+  if (!claimed) return active === undefined ? firstPodRole(objects, vmi) : "former";
   return targetRole(pod, vmi, claimed, migration);
 }
 
-/** The VM never migrated, so the pod must be where the VM is. */
-function firstPodRole(pod: Pod, vmi: VirtualMachineInstance): VmRole {
+/** Whether KubeVirt lists another pod than this one that no migration made, or of which that is not known. */
+export function hasRival(pod: Pod, vmi: VirtualMachineInstance, siblings: readonly Pod[] = []): boolean {
+  const made = siblings.filter(({ metadata }) => metadata.labels?.[migrationUidLabel]);
+  const explained = new Set([pod, ...made].map(({ metadata }) => metadata.uid));
+  return Object.keys(vmi.status?.activePods ?? {}).some((uid) => !explained.has(uid));
+}
+
+/**
+ * The VM never migrated, so it has one pod that no migration made, and that must be where the VM is. As long as KubeVirt lists several,
+ * nothing tells which of them it is: all but one have to go first.
+ */
+function firstPodRole({ pod, siblings }: WorkloadObjects, vmi: VirtualMachineInstance): VmRole | Undecided {
   const { nodeName } = vmi.status ?? {};
   if (nodeName && pod.spec.nodeName && nodeName !== pod.spec.nodeName)
     throw refusal(
@@ -145,7 +142,12 @@ function firstPodRole(pod: Pod, vmi: VirtualMachineInstance): VmRole {
       pod,
       `the VM runs on ${nodeName} and never migrated, the pod is on ${pod.spec.nodeName}`,
     );
-  return "active";
+  if (!hasRival(pod, vmi, siblings)) return "active";
+  return retry(
+    "NotActivePod",
+    pod,
+    `the VM ${vmi.metadata.name} never migrated, and KubeVirt lists another pod that no migration made`,
+  );
 }
 
 function targetRole(

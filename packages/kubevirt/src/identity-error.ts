@@ -4,8 +4,6 @@ export type IdentityErrorCode =
   | "UnsupportedVersion"
   | "InstanceNotFound"
   | "InstanceMismatch"
-  | "MachineNotFound"
-  | "MachineMismatch"
   | "NotActivePod"
   | "MigrationNotFound"
   | "MigrationMismatch";
@@ -16,9 +14,6 @@ export const remedies: Readonly<Record<IdentityErrorCode, string>> = {
   UnsupportedVersion: "Upgrade Fairlead to a version that knows this version of the KubeVirt API.",
   InstanceNotFound: "The VM was stopped while its pod started: nothing to do, KubeVirt removes the pod.",
   InstanceMismatch: "The pod belongs to an earlier run of the VM: nothing to do, KubeVirt removes the pod.",
-  MachineNotFound: "The VM was deleted while its pod started: nothing to do, KubeVirt removes the pod.",
-  MachineMismatch:
-    "The pod belongs to a deleted VM of the same name: nothing to do, KubeVirt removes the pod.",
   NotActivePod: "KubeVirt does not know this pod as one of the VM's: find out who created it.",
   MigrationNotFound: "The migration was removed while its target pod started; KubeVirt removes the pod.",
   MigrationMismatch: "The pod claims a migration that is not its own: find out who created it.",

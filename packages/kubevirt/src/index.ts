@@ -11,14 +11,6 @@ export {
 } from "./identify.ts";
 export { IdentityError, type IdentityErrorCode } from "./identity-error.ts";
 export { type LookupOptions, lookupWorkload, type ObjectSource } from "./lookup.ts";
-export {
-  type ClusterObjects,
-  compareEpochs,
-  type Epoch,
-  migrationsInView,
-  migrationsOnNode,
-  type PodMigration,
-} from "./migrations.ts";
 export { migrationNameAnnotation, migrationUidLabel } from "./names.ts";
 export {
   hasSwitchedOver,
@@ -27,3 +19,4 @@ export {
   type MigrationProgress,
   progressOf,
 } from "./progress.ts";
+export { type GuestPlace, type PodObjects, type PodPart, type PodSight, sightOf } from "./sight.ts";

@@ -3,18 +3,17 @@ import {
   ApiError,
   type CallOptions,
   type ClusterView,
-  controllerOf,
   isApiError,
   keyOf,
   kinds,
   type ObjectRef,
   type Pod,
   type ResourceKind,
-  type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
-import { identifyWorkload, instanceReference, type Undecided, type Workload } from "./identify.ts";
-import { apiVersion, migrationNameAnnotation, migrationUidLabel } from "./names.ts";
+import { activePodName } from "./active-pod.ts";
+import { hasRival, identifyWorkload, instanceReference, type Undecided, type Workload } from "./identify.ts";
+import { migrationNameAnnotation, migrationUidLabel } from "./names.ts";
 
 /** Where objects are read: the API server itself, or a view of it (which may lag). */
 export type ObjectSource = Pick<ApiClient, "get" | "list"> | Pick<ClusterView, "get" | "list">;
@@ -26,9 +25,12 @@ export interface LookupOptions {
   readonly patienceMs?: number | undefined;
   /** Time between two looks, milliseconds; 100 by default. */
   readonly intervalMs?: number | undefined;
-  /** Asked when the source cannot tell: pass the client here and a view as the source. */
+  /**
+   * The server itself, where the source is a view of it. It is asked once when the view refuses the pod or does not know it, and once
+   * more when patience ends; in between the view is looked at, which costs nothing.
+   */
   readonly authority?: ObjectSource | undefined;
-  /** The pod, if it is at hand. Read again only to decide after a wait. */
+  /** The pod, if it is at hand. Read again only when patience ends. */
   readonly pod?: Pod | undefined;
 }
 
@@ -36,7 +38,8 @@ export interface LookupOptions {
  * Reads what is needed and identifies a pod. An ordinary pod costs no look at KubeVirt's objects. Waits for KubeVirt to
  * list a new pod, then throws.
  *
- * Throws `IdentityError` when the claim is refused, `ApiError` when reading fails (`NotFound`: there is no such pod).
+ * Throws `IdentityError` when the claim is refused, `ApiError` when reading fails (`NotFound`: there is no such pod;
+ * `NotServed`: the server does not know one of KubeVirt's kinds, perhaps only at the moment).
  */
 export async function lookupWorkload(
   source: ObjectSource,
@@ -44,21 +47,28 @@ export async function lookupWorkload(
   options: LookupOptions = {},
 ): Promise<Workload> {
   const { signal, patienceMs = 5000, intervalMs = 100, authority } = options;
-  const first = await identifyFrom(source, ref, options.pod, signal).catch((error: unknown) => {
-    // A view may not have seen the object yet; only the server itself can refuse.
-    if (authority === undefined) throw error;
-    signal?.throwIfAborted();
-    return undefined;
-  });
-  if (first && first.kind !== "retry") return first;
   const judge = authority ?? source;
   const deadline = performance.now() + patienceMs;
+  let hasAsked = false;
   for (;;) {
-    const answer = await identifyFrom(judge, ref, undefined, signal);
-    if (answer.kind !== "retry") return answer;
-    if (performance.now() >= deadline) throw answer.error;
+    const answer = await identifyFrom(source, ref, options.pod, signal).catch((error: unknown) => {
+      // A view may not have seen an object yet; only the server itself can refuse.
+      if (authority === undefined) throw error;
+      signal?.throwIfAborted();
+      return undefined;
+    });
+    if (answer && answer.kind !== "retry") return answer;
+    if (!answer && !hasAsked) {
+      hasAsked = true;
+      const word = await identifyFrom(judge, ref, options.pod, signal);
+      if (word.kind !== "retry") return word;
+    }
+    if (performance.now() >= deadline) break;
     await pause(intervalMs, signal);
   }
+  const last = await identifyFrom(judge, ref, undefined, signal);
+  if (last.kind === "retry") throw last.error;
+  return last;
 }
 
 async function identifyFrom(
@@ -73,19 +83,13 @@ async function identifyFrom(
   const owner = instanceReference(pod);
   if (owner === undefined) return { kind: "pod" };
   const { namespace } = pod.metadata;
-  const vmi = await find(source, kinds.VirtualMachineInstance, { namespace, name: owner.name }, { signal });
-  const [vm, migration] = await Promise.all([
-    machineName(vmi) === undefined
-      ? undefined
-      : find(source, kinds.VirtualMachine, { namespace, name: machineName(vmi) ?? "" }, { signal }),
+  const [vmi, migration] = await Promise.all([
+    find(source, kinds.VirtualMachineInstance, { namespace, name: owner.name }, { signal }),
     findMigration(source, pod, { signal }),
   ]);
-  return identifyWorkload({ pod, vmi, vm, migration });
-}
-
-function machineName(vmi: VirtualMachineInstance | undefined): string | undefined {
-  const owner = vmi && controllerOf(vmi);
-  return owner?.kind === "VirtualMachine" && owner.apiVersion === apiVersion ? owner.name : undefined;
+  const isFirst = vmi && activePodName(vmi) === undefined && !pod.metadata.labels?.[migrationUidLabel];
+  const siblings = isFirst && hasRival(pod, vmi) ? await list(source, kinds.Pod, namespace, { signal }) : [];
+  return identifyWorkload({ pod, vmi, migration, siblings });
 }
 
 /** By the name the pod gives, and if that is another migration, by UID among all of the namespace. */
@@ -102,11 +106,21 @@ async function findMigration(
     ? await find(source, kinds.VirtualMachineInstanceMigration, { namespace, name }, options)
     : undefined;
   if (named?.metadata.uid === uid) return named;
-  const listed = await source.list(kinds.VirtualMachineInstanceMigration, { namespace, ...options });
-  const items = "items" in listed ? listed.items : listed;
-  return items.find(({ metadata }) => metadata.uid === uid);
+  const all = await list(source, kinds.VirtualMachineInstanceMigration, namespace, options);
+  return all.find(({ metadata }) => metadata.uid === uid);
 }
 
+async function list<T>(
+  source: ObjectSource,
+  kind: ResourceKind<T, never>,
+  namespace: string | undefined,
+  options: CallOptions,
+): Promise<readonly T[]> {
+  const listed = await source.list(kind, { namespace, ...options });
+  return "items" in listed ? listed.items : listed;
+}
+
+/** Undefined only when the server says that there is none: a kind that is not served says nothing. */
 async function find<T>(
   source: ObjectSource,
   kind: ResourceKind<T, never>,

@@ -70,10 +70,19 @@ function isAborted(
   return conditions.some(({ type, status }) => type === "migrationAbortRequested" && status === "True");
 }
 
-/** What we hold of the VMI is older than this migration: its state is that of an earlier one, or none. */
-function isBehind(vmi: VirtualMachineInstance, migration: VirtualMachineInstanceMigration): boolean {
-  const startedAt = vmi.status?.migrationState?.startTimestamp;
+/**
+ * What we hold of the VMI is older than this migration: its state is that of an earlier one, or none. Which of two came first is told
+ * by when they were made, or, of a migration that is forgotten, by when it started.
+ */
+export function isBehind(
+  vmi: VirtualMachineInstance,
+  migration: VirtualMachineInstanceMigration,
+  others: readonly VirtualMachineInstanceMigration[] = [],
+): boolean {
+  const state = vmi.status?.migrationState;
+  const recorded = others.find(({ metadata }) => metadata.uid === state?.migrationUid);
+  const at = recorded?.metadata.creationTimestamp ?? state?.startTimestamp;
   const { creationTimestamp } = migration.metadata;
-  if (!startedAt || !creationTimestamp) return true;
-  return Date.parse(startedAt) <= Date.parse(creationTimestamp);
+  if (!at || !creationTimestamp) return true;
+  return Date.parse(at) <= Date.parse(creationTimestamp);
 }

@@ -1,9 +1,4 @@
-import type {
-  Pod,
-  VirtualMachine,
-  VirtualMachineInstance,
-  VirtualMachineInstanceMigration,
-} from "@fairlead/api";
+import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from "@fairlead/api";
 
 /** How a migration ends. `postCopy` succeeds with a long time between switch-over and acknowledgement. */
 export type Outcome = "success" | "postCopy" | "targetPodDies" | "qemuFails" | "cancelEarly" | "cancelLate";
@@ -22,7 +17,6 @@ export interface Snapshot {
   readonly what: string;
   readonly pods: readonly Pod[];
   readonly vmi: VirtualMachineInstance;
-  readonly vm: VirtualMachine;
   readonly migrations: readonly VirtualMachineInstanceMigration[];
   /** What is really so: the pod the VM belongs to, the target under way, the migrations acknowledged so far. */
   readonly truth: {
@@ -46,12 +40,6 @@ export class Scenario {
   #active: string;
   #target: string | undefined;
   #succeeded: string[] = [];
-  readonly vm: VirtualMachine = {
-    apiVersion: "kubevirt.io/v1",
-    kind: "VirtualMachine",
-    metadata: { name: vmName, namespace, uid: "uid-vm" },
-    spec: {},
-  };
 
   constructor(node: string) {
     const pod = this.#newPod("virt-launcher-0", node);
@@ -63,6 +51,7 @@ export class Scenario {
         name: vmName,
         namespace,
         uid: vmiUid,
+        resourceVersion: "1",
         creationTimestamp: this.#now(),
         ownerReferences: [
           {
@@ -255,7 +244,8 @@ export class Scenario {
   }
 
   #status(change: object, what: string): void {
-    this.#vmi = { ...this.#vmi, status: { ...this.#vmi.status, ...change } };
+    const metadata = { ...this.#vmi.metadata, resourceVersion: String(this.#writes + 1) };
+    this.#vmi = { ...this.#vmi, metadata, status: { ...this.#vmi.status, ...change } };
     this.#record(what);
   }
 
@@ -271,7 +261,6 @@ export class Scenario {
       what,
       pods: this.#pods,
       vmi: this.#vmi,
-      vm: this.vm,
       migrations: [...this.#migrations],
       truth: { active: this.#active, target: this.#target, succeeded: this.#succeeded },
     });

@@ -43,9 +43,10 @@ export default async function benchmark(bench: Bench): Promise<void> {
       reflexes,
       netns: node,
       guestMacOf: () => mac,
-      elevationOf: ({ hostInterface }) => workloadRoutes.planState(hostInterface, "elevated"),
+      elevationOf: ({ hostInterface }, rank) => workloadRoutes.planState(hostInterface, "elevated", rank),
       onProblem: fail,
     }),
+    rivals: { look: async () => ({ rank: 0, isPresent: false }) },
     promoter: { promote() {}, stop() {}, pending: () => 0 },
     memory: createFakeMigrationMemory(),
     clock: createFakeClock(),
@@ -74,7 +75,9 @@ export default async function benchmark(bench: Bench): Promise<void> {
         role: "target",
         migrationUid: "m",
       });
-      migrations.follow(target, { uid: "m", createdAt: "2026-01-01T00:00:00Z" });
+      const migration = { uid: "m", createdAt: "2026-01-01T00:00:00Z" };
+      migrations.follow(target, migration);
+      migrations.tell(target, { type: "Named", migration });
       await migrations.listening(target);
       guest.send(buildRarp(mac));
       work();

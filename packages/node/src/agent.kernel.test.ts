@@ -35,8 +35,14 @@ describe("two agents over one cluster", () => {
       )
       .toEqual([512, 512]);
 
+  /** Whether a node sees that a pod has its addresses. */
+  const isWired = async (pod: string) => {
+    const { metadata } = await nodes.cluster.client().get(kinds.Pod, { namespace: "default", name: pod });
+    return Boolean(metadata.annotations?.["cni.projectcalico.org/podIP"]);
+  };
+
   /** A VM on node a and a target pod on node b, whose guest has not come yet. */
-  async function prepareMigration(): Promise<VirtualMachineObjects> {
+  async function prepareMigration(beforeHandOff = () => {}): Promise<VirtualMachineObjects> {
     const vm = new VirtualMachineObjects(nodes.cluster, "vm1", mac);
     vm.pod("virt-launcher-vm1-a", "node-a");
     expect(await a.add("virt-launcher-vm1-a")).toMatchObject({ exitCode: 0 });
@@ -44,6 +50,7 @@ describe("two agents over one cluster", () => {
     vm.migration("move", "Scheduling");
     vm.pod("virt-launcher-vm1-b", "node-b", "move");
     expect(await b.add("virt-launcher-vm1-b")).toMatchObject({ exitCode: 0 });
+    beforeHandOff();
     vm.migration("move", "Running");
     vm.handOff("move", ["virt-launcher-vm1-a", "node-a"], ["virt-launcher-vm1-b", "node-b"]);
     return vm;
@@ -86,12 +93,92 @@ describe("two agents over one cluster", () => {
     await eventually(() => stateOf(b)).toEqual(["TimeWait"]);
     await eventually(() => a.routes()).toEqual([]);
     await eventually(() => b.timeline.events.map(({ event }) => event)).toContain("promoted");
+    expect((await a.del("virt-launcher-vm1-a")).exitCode).toBe(0);
+    await eventually(() => isWired("virt-launcher-vm1-a")).toBe(false);
     nodes.clock.advance(29_999);
     expect(metricsOf(b)).toEqual([512, 512]);
     nodes.clock.advance(1);
-    expect(metricsOf(b)).toEqual([1024, 1024]);
+    await eventually(() => metricsOf(b)).toEqual([1024, 1024]);
+  });
+
+  it("hear nothing from a pod that KubeVirt has not named as the target of the migration it claims", async () => {
+    const vm = new VirtualMachineObjects(nodes.cluster, "vm1", mac);
+    vm.pod("virt-launcher-vm1-a", "node-a");
+    await a.add("virt-launcher-vm1-a");
+    vm.runsOn("node-a");
+    vm.migration("move", "Scheduling");
+    vm.pod("virt-launcher-vm1-b", "node-b", "move");
+    expect(await b.add("virt-launcher-vm1-b")).toMatchObject({ exitCode: 0 });
+    expect(stateOf(b)).toEqual(["Candidate"]);
+    b.announce("virt-launcher-vm1-b", mac);
+    vm.pod("virt-launcher-vm1-c", "node-b", "move");
+    vm.handOff("move", ["virt-launcher-vm1-a", "node-a"], ["virt-launcher-vm1-c", "node-b"]);
+    await eventually(() => stateOf(b)).toEqual(["Away"]);
+    b.announce("virt-launcher-vm1-b", mac);
+    expect([b.routes(), metricsOf(a)]).toEqual([[], [1024, 1024]]);
+    expect(b.timeline.events.map(({ event }) => event)).not.toContain("announcement");
+  });
+
+  it("stay elevated beyond the convergence time until the old place has let go, however late its agent is back", async () => {
+    const vm = await prepareMigration();
+    await wakeUp();
+    succeed(vm);
+    await eventually(() => stateOf(b)).toEqual(["TimeWait"]);
+    for (let i = 0; i < 20; i++) {
+      nodes.clock.advance(30_000);
+      await new Promise(setImmediate);
+    }
+    expect(metricsOf(b)).toEqual([512, 512]);
     expect((await a.del("virt-launcher-vm1-a")).exitCode).toBe(0);
-    expect(metricsOf(b)).toEqual([1024, 1024]);
+    await eventually(() => {
+      nodes.clock.advance(5_000);
+      return metricsOf(b);
+    }).toEqual([1024, 1024]);
+  });
+
+  it("arrive with better routes than those another node still announces, and settle when it does no more", async () => {
+    const announced = (metric: number) =>
+      b.routesElsewhere(
+        a.routes().map((route) => route.split(" ")[0]!),
+        metric,
+      );
+    const vm = await prepareMigration(() => announced(512));
+    await eventually(() => {
+      b.announce("virt-launcher-vm1-b", mac);
+      return metricsOf(b);
+    }).toEqual([511, 511]);
+    announced(510);
+    nodes.clock.advance(5_000);
+    await eventually(() => metricsOf(b)).toEqual([509, 509]);
+    await b.restart();
+    expect(metricsOf(b)).toEqual([509, 509]);
+    succeed(vm);
+    await eventually(() => stateOf(b)).toEqual(["TimeWait"]);
+    await a.del("virt-launcher-vm1-a");
+    nodes.clock.advance(60_000);
+    await new Promise(setImmediate);
+    expect(metricsOf(b)).toEqual([509, 509]);
+    b.routesElsewhere([], 0);
+    await eventually(() => {
+      nodes.clock.advance(5_000);
+      return metricsOf(b);
+    }).toEqual([1024, 1024]);
+  });
+
+  it("a source that was away while its guest left is no owner, and the VM can migrate again", async () => {
+    const vm = await prepareMigration();
+    await wakeUp();
+    await eventually(() => stateOf(b)).toEqual(["Live"]);
+    await a.kill();
+    succeed(vm);
+    await eventually(() => b.timeline.events.map(({ event }) => event)).toContain("promoted");
+    await a.restart();
+    await eventually(() => a.routes()).toEqual([]);
+    expect(a.timeline.events.map(({ event }) => event)).not.toContain("promoted");
+    expect((await a.del("virt-launcher-vm1-a")).exitCode).toBe(0);
+    vm.migration("back", "Scheduling", 40);
+    vm.pod("virt-launcher-vm1-a2", "node-a", "back");
+    expect(await a.add("virt-launcher-vm1-a2")).toMatchObject({ exitCode: 0 });
   });
 
   it("do not believe an announcement with another MAC", async () => {
@@ -134,8 +221,11 @@ describe("two agents over one cluster", () => {
     succeed(vm);
     await eventually(() => stateOf(b)).toEqual(["TimeWait"]);
     await b.restart();
-    nodes.clock.advance(30_000);
-    await eventually(() => metricsOf(b)).toEqual([1024, 1024]);
+    await a.del("virt-launcher-vm1-a");
+    await eventually(() => {
+      nodes.clock.advance(30_000);
+      return metricsOf(b);
+    }).toEqual([1024, 1024]);
   });
 
   it("survive a restart in Target: the announcement that comes later is heard", async () => {

@@ -21,7 +21,7 @@ import { createPodAnnotator } from "./annotator.ts";
 import { createBirdUpdater } from "./bird-updater.ts";
 import { watchCalls } from "./calls-under-way.ts";
 import type { Clock } from "./clock.ts";
-import { watchCluster } from "./cluster-watch.ts";
+import { isWiredElsewhere, watchCluster } from "./cluster-watch.ts";
 import { createDepartures } from "./departures.ts";
 import { createEar } from "./ear.ts";
 import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
@@ -33,7 +33,8 @@ import type { Complaints } from "./health-server.ts";
 import { createIdentity } from "./identity.ts";
 import { createLeftBehind } from "./left-behind.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
-import { createMigrations, type MigrationMemory, type Migrations } from "./migrations.ts";
+import type { MigrationMemory } from "./migration-components.ts";
+import { createMigrations, type Migrations } from "./migrations.ts";
 import type { NodeEvidence } from "./node-evidence.ts";
 import { poolFamilies } from "./pool-families.ts";
 import { createPromoter } from "./promotion.ts";
@@ -41,6 +42,7 @@ import { createBeenReadyInMemory, createNodeReadiness } from "./readiness.ts";
 import { createRecovery } from "./recovery.ts";
 import type { Reflexes } from "./reflex.ts";
 import type { Remarks } from "./remarks.ts";
+import { createRivals } from "./rivals.ts";
 import { readSpeaker } from "./speaker.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -57,7 +59,7 @@ export interface AgentComponents {
   readonly reflexes: Reflexes;
   /** Namespace of the node, for listening; default: the process's own. */
   readonly netns?: NetworkNamespace;
-  readonly bird: Pick<Bird, "apply">;
+  readonly bird: Pick<Bird, "apply" | "routesElsewhere">;
   readonly wiring: Wiring;
   readonly attachments: AttachmentStore;
   /** Where to look for what is not noted. Absent: nowhere. */
@@ -103,6 +105,7 @@ export function createAgent(components: AgentComponents): Agent {
   const guestMacOf = createGuestMacs(view, components.memory);
   const promoter = createPromoter({
     workloads: components.workloads,
+    nodeName,
     clock,
     timeline,
     onFailure(attachment, attempt, err) {
@@ -126,8 +129,14 @@ export function createAgent(components: AgentComponents): Agent {
       reflexes: components.reflexes,
       netns: components.netns,
       guestMacOf,
-      elevationOf: ({ hostInterface }) => routes.planState(hostInterface, "elevated"),
+      elevationOf: ({ hostInterface }, rank) => routes.planState(hostInterface, "elevated", rank),
       onProblem: perEndpoint("announcements"),
+    }),
+    rivals: createRivals({
+      bird: components.bird,
+      priorities: components.priorities,
+      isWiredElsewhere: (attachment) => isWiredElsewhere(view, nodeName, attachment),
+      onProblem: perEndpoint("rivals"),
     }),
     promoter,
     memory: components.memory,
@@ -237,6 +246,7 @@ export function createAgent(components: AgentComponents): Agent {
   const leftBehind = createLeftBehind({ list: () => recovery.present(attachments.list()) });
 
   function takeUp(attachment: Attachment): void {
+    migrations.resume(attachment, migrationOf(attachment));
     endpoints.add(attachment);
     endpoints.wired(attachment);
     watch?.look(attachment);
@@ -251,9 +261,10 @@ export function createAgent(components: AgentComponents): Agent {
       await policy.start(signal ? { signal } : {});
       // Routes go on from kernel and files, without the API; policy in the kernel stays as it is until the cluster is known.
       const noted = leftBehind.list();
-      for (const attachment of noted) migrations.follow(attachment, migrationOf(attachment));
+      for (const attachment of noted) migrations.resume(attachment, migrationOf(attachment));
       await view.synced(signal);
       const found = await recovery.recover(signal);
+      for (const attachment of found) migrations.resume(attachment, migrationOf(attachment));
       // Calls were served meanwhile: what is still left behind is asked again.
       const left = leftBehind.list();
       for (const attachment of [...noted.filter((one) => left.includes(one)), ...found]) {
@@ -263,7 +274,6 @@ export function createAgent(components: AgentComponents): Agent {
       watch = work.use(
         watchCluster({
           view,
-          nodeName,
           policy,
           endpoints: endpoints.list,
           refresh(attachment) {

@@ -7,7 +7,7 @@ import {
   viewIndex,
 } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
-import { migrationsOnNode } from "@fairlead/kubevirt";
+import { sightOf } from "@fairlead/kubevirt";
 import { followCluster, type PolicyEngine, policyKinds } from "@fairlead/policy";
 import { vmiOf } from "./facts.ts";
 import type { MigrationInput } from "./migration.ts";
@@ -16,6 +16,7 @@ import { inputOf, isLeaving } from "./sighting.ts";
 /** What BIRD's configuration is made of. */
 const birdKinds = [
   kinds.Node,
+  kinds.FelixConfiguration,
   kinds.IPPool,
   kinds.BGPConfiguration,
   kinds.BGPPeer,
@@ -29,7 +30,6 @@ type WatchedKind = ResourceKind<KubernetesObject, never>;
 export const watchedKinds: readonly WatchedKind[] = [
   ...new Set<WatchedKind>([
     ...policyKinds.map((name) => kinds[name]),
-    kinds.FelixConfiguration,
     ...birdKinds,
     kinds.VirtualMachineInstance,
     kinds.VirtualMachineInstanceMigration,
@@ -41,7 +41,6 @@ export const watchedKinds: readonly WatchedKind[] = [
 
 export interface ClusterWatchOptions {
   readonly view: ClusterView;
-  readonly nodeName: string;
   readonly policy: Pick<PolicyEngine, "objects">;
   /** The endpoints of this node. */
   endpoints(): readonly Attachment[];
@@ -57,6 +56,32 @@ const migrationsOfVmi = viewIndex(kinds.VirtualMachineInstanceMigration, ({ meta
   spec.vmiName ? [`${metadata.namespace}/${spec.vmiName}`] : [],
 );
 
+const podsOfVmi = viewIndex(kinds.Pod, ({ metadata }) => {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  return owner?.kind === "VirtualMachineInstance" ? [owner.uid] : [];
+});
+
+/**
+ * Whether another pod of the endpoint's VM, on another node, still has its interface. ADD writes a pod's addresses into its annotations
+ * and DEL empties them, after the routes are gone. Who may change the annotations keeps the VM's own routes elevated, nothing else.
+ */
+export function isWiredElsewhere(
+  view: Pick<ClusterView, "byIndex">,
+  nodeName: string,
+  { pod: own, vm }: Attachment,
+): boolean {
+  if (!vm) return false;
+  return view
+    .byIndex(podsOfVmi, vm.vmiUid)
+    .some(
+      ({ metadata, spec }) =>
+        metadata.uid !== own.uid &&
+        metadata.namespace === own.namespace &&
+        spec.nodeName !== nodeName &&
+        Boolean(metadata.annotations?.["cni.projectcalico.org/podIP"]),
+    );
+}
+
 export interface ClusterWatch extends Disposable {
   /** Tells the endpoint what the API says of its guest now. */
   look(attachment: Attachment): void;
@@ -64,7 +89,7 @@ export interface ClusterWatch extends Disposable {
 
 /** Hands what changes in the cluster to those whom it concerns. */
 export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
-  const { view, policy, nodeName } = options;
+  const { view, policy } = options;
   const subscriptions = new DisposableStack();
 
   function look(attachment: Attachment): void {
@@ -74,9 +99,9 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
     // What is not known moves nothing.
     if (!vm || !vmi || pod?.metadata.uid !== wanted.uid) return;
     const migrations = view.byIndex(migrationsOfVmi, `${wanted.namespace}/${vm.name}`);
-    const [part] = migrationsOnNode({ pods: [pod], instances: [vmi], migrations }, nodeName);
-    options.departing(attachment, part !== undefined && isLeaving(part));
-    const input = part && inputOf(part);
+    const sight = sightOf({ pod, vmi, migrations });
+    options.departing(attachment, isLeaving(sight));
+    const input = inputOf(sight);
     if (input) options.tell(attachment, input);
   }
 

@@ -1,7 +1,7 @@
 import type { Attachment } from "@fairlead/cni";
 import type { NetworkNamespace } from "@fairlead/netlink";
 import type { StatePlan } from "@fairlead/routes";
-import type { Announcement, Ear, Listening } from "./migrations.ts";
+import type { Announcement, Ear, Listening } from "./migration-components.ts";
 import type { Reflex, Reflexes } from "./reflex.ts";
 import type { Fired } from "./reflex-cell.ts";
 
@@ -11,8 +11,8 @@ export interface EarOptions {
   readonly netns?: NetworkNamespace | undefined;
   /** The guest's MAC: an announcement of any other is not its. */
   guestMacOf(attachment: Attachment): string | undefined;
-  /** What elevates the endpoint's routes; undefined when that cannot be told beforehand. */
-  elevationOf(attachment: Attachment): StatePlan | undefined;
+  /** What elevates the endpoint's routes to a rank; undefined when that cannot be told beforehand. */
+  elevationOf(attachment: Attachment, rank: number): StatePlan | undefined;
   readonly onProblem: (error: unknown, attachment: Attachment) => void;
 }
 
@@ -25,7 +25,7 @@ const nothing: StatePlan = { changes: [], neighbours: [] };
 export function createEar(options: EarOptions): Ear {
   const { reflexes, netns, guestMacOf, elevationOf, onProblem } = options;
   return {
-    listen(attachment, onHeard) {
+    listen(attachment, rank, onHeard) {
       const { linkIndex, addresses } = attachment;
       const mac = guestMacOf(attachment);
       const isCurrent = (now: Attachment) => guestMacOf(now) === mac && now.linkIndex === linkIndex;
@@ -41,7 +41,7 @@ export function createEar(options: EarOptions): Ear {
           at: fired.at,
           ...(fired.acknowledgedAt !== undefined && { elevatedAt: fired.acknowledgedAt }),
         };
-      const response = elevationOf(attachment) ?? nothing;
+      const response = elevationOf(attachment, rank) ?? nothing;
       const reflex: Reflex = reflexes.arm(
         { netns, linkIndex, mac, addresses, response },
         {

@@ -20,6 +20,7 @@ export interface EventReporter {
 /** What a state means to the person who reads the VMI's events. */
 const texts: Readonly<Record<MigrationState, readonly [reason: string, message: string]>> = {
   Base: ["RoutesNormal", "routes to the VM have the normal priority"],
+  Candidate: ["TargetCreated", "pod waits to be named as target; it attracts no traffic and hears nothing"],
   Target: ["TargetPrepared", "target is prepared and attracts no traffic yet"],
   Live: ["GuestAnnounced", "guest runs here; routes have the elevated priority"],
   TimeWait: [

@@ -2,7 +2,7 @@ import type { ClusterView } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
 import { guestMac } from "@fairlead/kubevirt";
 import { vmiOf } from "./facts.ts";
-import type { MigrationMemory } from "./migrations.ts";
+import type { MigrationMemory } from "./migration-components.ts";
 
 /**
  * The MAC of the guest in an endpoint, which after a migration is not the pod's: as the VMI says, or said when it was last seen. So an agent that starts

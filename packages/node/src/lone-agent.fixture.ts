@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiClient, createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
+import { createFakeBird } from "@fairlead/bgp/fake";
 import { type Attachment, hostInterfaceName } from "@fairlead/cni";
 import { createFakeAttachments, createFakeWiring } from "@fairlead/cni/fake";
 import { createPolicyEngine } from "@fairlead/policy";
@@ -49,7 +50,7 @@ export function createLoneAgent() {
           addresses: [{ address: "10.244.0.9", family: 4, blockPrefixLength: 26 }],
         }),
         release: async () => ({ released: [], kept: [] }),
-        promote: async () => "owner" as const,
+        promote: async () => "owner",
       },
       reflexes: {
         arm: () => {
@@ -58,7 +59,7 @@ export function createLoneAgent() {
         seeOff: () => nothing,
         ...nothing,
       },
-      bird: { apply: async () => "unchanged" },
+      bird: createFakeBird(),
       wiring: createFakeWiring(),
       memory: createFakeMigrationMemory(),
       timeline: createFakeTimeline(),

@@ -20,6 +20,7 @@ import {
   createKubernetesStore,
   createViewSettings,
 } from "@fairlead/ipam";
+import { activePodName } from "@fairlead/kubevirt";
 import { RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
 import { createNftablesDataplane } from "@fairlead/policy/nftables";
@@ -83,7 +84,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const ipam = createIpam({
     store,
     settings: resources.use(createViewSettings({ view, store })),
-    facts: createKubernetesFacts(client),
+    facts: createKubernetesFacts(client, { guestPodOf: activePodName }),
     handleObjects,
     logger: log,
   });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Attachment, createStateFiles, type FileReport, type StateFiles } from "@fairlead/cni";
 import { type MigrationRecord, transitions } from "./migration.ts";
-import type { MigrationMemory } from "./migrations.ts";
+import type { MigrationMemory } from "./migration-components.ts";
 
 /** Two small files for each container, state and guest's MAC. Unreadable ones count as lost, see {@link StateFiles}. */
 export function openMigrationFiles(

@@ -29,6 +29,7 @@ const inputs: fc.Arbitrary<MigrationInput> = fc.oneof(
   migrations.map((migration) => ({ type: "Expected" as const, migration })),
   fc.nat(4).map((epoch) => ({ type: "Heard" as const, epoch })),
   fc.nat(4).map((epoch) => ({ type: "Settled" as const, epoch })),
+  migrations.map((migration) => ({ type: "Named" as const, migration })),
   fc.constantFrom<MigrationInput>(
     { type: "Switched" },
     { type: "Arrived" },
@@ -38,7 +39,18 @@ const inputs: fc.Arbitrary<MigrationInput> = fc.oneof(
 );
 
 describe("a migration target", () => {
-  const target = initialRecord(first);
+  const candidate = initialRecord(first);
+  const target = play(candidate, { type: "Named", migration: first });
+
+  it("hears nothing until KubeVirt has named it, and no longer when KubeVirt takes that back", () => {
+    expect([candidate, target].map(({ state }) => [state, consequences[state].listens])).toEqual([
+      ["Candidate", false],
+      ["Target", true],
+    ]);
+    expect(target.epoch).toBe(candidate.epoch);
+    expect(play(candidate, { type: "Heard", epoch: 1 })).toBe(candidate);
+    expect(play(target, { type: "Expected", migration: first })).toEqual(candidate);
+  });
 
   it("goes from no route over elevated to normal", () => {
     const live = play(target, { type: "Heard", epoch: 1 });
@@ -80,7 +92,7 @@ describe("a migration target", () => {
     const again = play(
       target,
       { type: "Arrived" },
-      { type: "Expected", migration: second },
+      { type: "Named", migration: second },
       { type: "Arrived" },
     );
     expect(again).toMatchObject({ state: "TimeWait", epoch: 2 });
@@ -90,20 +102,30 @@ describe("a migration target", () => {
   it("is not suppressed again by the migration that brought the guest, nor by an older one", () => {
     const waiting = play(target, { type: "Arrived" });
     expect(
-      play(waiting, { type: "Expected", migration: first }, { type: "Expected", migration: older }),
+      play(
+        waiting,
+        { type: "Expected", migration: first },
+        { type: "Named", migration: first },
+        { type: "Named", migration: older },
+      ),
     ).toBe(waiting);
   });
 
   it("may become target again when the guest left and comes back: A, B, A", () => {
     const left = play(target, { type: "Arrived" }, { type: "Leaving" }, { type: "Elsewhere" });
     expect(left.state).toBe("Away");
-    expect(play(left, { type: "Expected", migration: second })).toMatchObject({ state: "Target", epoch: 2 });
+    expect(play(left, { type: "Named", migration: second })).toMatchObject({ state: "Target", epoch: 2 });
   });
 });
 
-it("a source that prepares to leave within the convergence time is lowered before the new target is heard", () => {
-  const waiting = play(initialRecord(first), { type: "Heard", epoch: 1 }, { type: "Arrived" });
-  expect(consequences[play(waiting, { type: "Leaving" }).state].routes).toBe("normal");
+it("a source that prepares to leave within the convergence time need not wait for its end", () => {
+  const target = play(initialRecord(first), { type: "Named", migration: first });
+  const waiting = play(target, { type: "Heard", epoch: 1 }, { type: "Arrived" });
+  const leaving = play(waiting, { type: "Leaving" });
+  expect([leaving.state, leaving.until]).toEqual(["TimeWait", options.now]);
+  // The migration away has failed: what was over is over.
+  expect(play(leaving, { type: "Arrived" }, { type: "Leaving" })).toBe(leaving);
+  expect(consequences[play(leaving, { type: "Settled", epoch: 1 }).state].routes).toBe("normal");
 });
 
 it("a source keeps its route through a migration that fails", () =>
@@ -134,13 +156,16 @@ describe("whatever arrives in whatever order", () => {
     );
   });
 
-  it("the epoch never falls, and rises exactly when a newer migration is expected", () => {
+  it("the epoch never falls, and rises by one when another migration is expected, or again the one that looked failed", () => {
     fc.assert(
       fc.property(run, (list) => {
         let record = initialRecord(first);
         for (const input of list) {
           const next = advance(record, input, options);
-          expect(next.epoch - record.epoch).toBe(input.type === "Expected" && next !== record ? 1 : 0);
+          const isExpected = input.type === "Expected" || input.type === "Named";
+          const isAnother = isExpected && input.migration.uid !== record.migration?.uid;
+          const isNews = next !== record && (isAnother || (isExpected && record.state === "Away"));
+          expect(next.epoch - record.epoch).toBe(isNews ? 1 : 0);
           record = next;
         }
       }),
@@ -182,8 +207,26 @@ describe("whatever arrives in whatever order", () => {
 });
 
 describe("after a restart", () => {
+  const target = play(initialRecord(first), { type: "Named", migration: first });
+
   it("an elevated route proves an announcement that was not written down", () =>
-    expect(restoreRecord(initialRecord(first), "elevated", first, options).state).toBe("Live"));
+    expect(restoreRecord(target, "elevated", first, options).state).toBe("Live"));
+
+  it("no state is gone on with that wants a better route than the kernel has", () => {
+    const order = ["withdrawn", "normal", "elevated"] as const;
+    for (const state of Object.keys(transitions) as MigrationState[])
+      for (const kernel of order) {
+        const restored = restoreRecord({ state, epoch: 3, migration: first }, kernel, first, options);
+        expect(consequences[restored.state].routes).toBe(kernel);
+        expect([restored.epoch, restored.migration]).toEqual([3, first]);
+      }
+  });
+
+  it("a target goes on listening, one that KubeVirt had not named does not", () => {
+    expect(restoreRecord(target, "withdrawn", first, options)).toEqual(target);
+    expect(restoreRecord(initialRecord(first), "withdrawn", first, options).state).toBe("Candidate");
+    expect(restoreRecord(undefined, "withdrawn", first, options).state).toBe("Candidate");
+  });
 
   it("a clock set back cannot stretch the convergence time", () => {
     const saved: MigrationRecord = {
@@ -199,5 +242,9 @@ describe("after a restart", () => {
 it("every state has consequences, and no state without a guest has a route", () => {
   const states = Object.keys(transitions) as MigrationState[];
   expect(states.sort()).toEqual(Object.keys(consequences).sort());
-  expect(states.filter((state) => consequences[state].routes === "withdrawn")).toEqual(["Away", "Target"]);
+  expect(states.filter((state) => consequences[state].routes === "withdrawn")).toEqual([
+    "Away",
+    "Candidate",
+    "Target",
+  ]);
 });

@@ -4,12 +4,13 @@
  * | state | the guest | routes | listens | policy |
  * |---|---|---|---|---|
  * | `Base` | is here, or this is an ordinary pod | normal | no | running |
- * | `Target` | is expected here | none | yes | arriving |
+ * | `Candidate` | may be expected here: the pod says so, KubeVirt has not | none | no | arriving |
+ * | `Target` | is expected here: KubeVirt has named this pod | none | yes | arriving |
  * | `Live` | runs here; the migration is not over (post-copy: for long) | elevated | no | arriving |
- * | `TimeWait` | is here, the migration is over; routers converge | elevated | no | arriving |
+ * | `TimeWait` | is here, the migration is over; others may still attract its traffic | elevated | no | arriving |
  * | `Away` | is somewhere else: this target failed, or this source was left | none | no | down |
  */
-export type MigrationState = "Base" | "Target" | "Live" | "TimeWait" | "Away";
+export type MigrationState = "Base" | "Candidate" | "Target" | "Live" | "TimeWait" | "Away";
 
 /** Priority of an endpoint's workload routes, both families together. */
 export type RoutePriority = "normal" | "elevated" | "withdrawn";
@@ -20,36 +21,39 @@ export interface Consequences {
   /** Waits for the guest's announcement on the endpoint's interface. */
   readonly listens: boolean;
   readonly policy: "running" | "arriving" | "down";
-  /** An endpoint that a migration brought the guest to is to become the owner of the VM's addresses. */
-  readonly owns: boolean;
 }
 
 export const consequences: Readonly<Record<MigrationState, Consequences>> = {
-  Base: { routes: "normal", listens: false, policy: "running", owns: true },
-  Target: { routes: "withdrawn", listens: true, policy: "arriving", owns: false },
-  Live: { routes: "elevated", listens: false, policy: "arriving", owns: false },
-  TimeWait: { routes: "elevated", listens: false, policy: "arriving", owns: true },
-  Away: { routes: "withdrawn", listens: false, policy: "down", owns: false },
+  Base: { routes: "normal", listens: false, policy: "running" },
+  // Who may create pods can make a candidate. It hears nothing, and nothing is planned for it, until KubeVirt names it: that comes
+  // with the hand-off, before the target's QEMU is started and so before any guest can speak.
+  Candidate: { routes: "withdrawn", listens: false, policy: "arriving" },
+  Target: { routes: "withdrawn", listens: true, policy: "arriving" },
+  Live: { routes: "elevated", listens: false, policy: "arriving" },
+  TimeWait: { routes: "elevated", listens: false, policy: "arriving" },
+  Away: { routes: "withdrawn", listens: false, policy: "down" },
 };
 
 /**
- * What an endpoint learns. Only `Heard`, `Switched` and `Arrived` lead to a route, and all are verified: `Heard` by the guest's MAC on
- * the endpoint's own interface, the others by the VMI saying that the guest runs in this pod.
+ * What an endpoint learns. Only `Heard`, `Switched`, `Arrived` and `Leaving` lead to a route, and all are verified: `Heard` by the
+ * guest's MAC on the own interface of an endpoint that KubeVirt has named, the others by the VMI saying that the guest runs in this pod.
  */
 export type MigrationInput =
-  /** The API: a migration to this endpoint is under way and the guest is not here. */
+  /** The API: a migration under way says that it made this pod, and the guest is not here. */
   | { readonly type: "Expected"; readonly migration: MigrationIdentity }
+  /** The API: KubeVirt has named this pod as the target of that migration, and the guest is not here. */
+  | { readonly type: "Named"; readonly migration: MigrationIdentity }
   /** The guest announced itself on the endpoint's interface, in this epoch. */
   | { readonly type: "Heard"; readonly epoch: number }
   /** The API: the guest runs here, and the migration is not over: the source has its route until it is. */
   | { readonly type: "Switched" }
-  /** The API: the guest runs here, and the migration is over. */
-  | { readonly type: "Arrived" }
+  /** The API: the guest runs here, and no migration away from here is under way. */
+  | { readonly type: "Arrived"; readonly claim?: Claim }
   /** The API: the guest runs here and a migration to another node is under way. */
-  | { readonly type: "Leaving" }
+  | { readonly type: "Leaving"; readonly claim?: Claim }
   /** The API: the guest runs in another pod and no migration to this one is under way. */
   | { readonly type: "Elsewhere" }
-  /** The convergence time of this epoch is over. */
+  /** The convergence time of this epoch is over, and nobody else attracts the guest's traffic. */
   | { readonly type: "Settled"; readonly epoch: number };
 
 export type MigrationInputType = MigrationInput["type"];
@@ -60,31 +64,71 @@ export interface MigrationIdentity {
   readonly createdAt: string;
 }
 
+/** Why the endpoint's pod is to own the VM's addresses: the record of this migration in the VMI says that the guest runs in it. */
+export interface Claim {
+  /** UID. */
+  readonly migration: string;
+  /** `metadata.resourceVersion` of the VMI that says so. */
+  readonly revision: string;
+}
+
 /** Everything an endpoint remembers of its migrations. */
 export interface MigrationRecord {
   readonly state: MigrationState;
   /** Grows with every migration to this endpoint; what was meant for an earlier one is ignored. */
   readonly epoch: number;
   readonly migration?: MigrationIdentity;
-  /** In `TimeWait`: when it ends, milliseconds since 1970. */
+  /** In `TimeWait`: when it ends at the earliest, milliseconds since 1970. */
   readonly until?: number;
 }
 
 type Table = Readonly<Record<MigrationState, Readonly<Partial<Record<MigrationInputType, MigrationState>>>>>;
 
 /**
- * The machine. A missing entry means: nothing happens. `Expected` is in effect only for a migration newer than the one remembered,
- * `Heard` and `Settled` only in their own epoch, see {@link advance}.
+ * The machine. A missing entry means: nothing happens. `Expected` and `Named` are in effect only as {@link isOutdated} says, `Heard`
+ * and `Settled` only in their own epoch.
  */
 export const transitions: Table = {
-  Base: { Expected: "Target", Elsewhere: "Away" },
+  Base: { Expected: "Candidate", Named: "Target", Elsewhere: "Away" },
   // A missed announcement: the API's word is as good. A failed or cancelled migration ends without a route.
-  Target: { Heard: "Live", Switched: "Live", Arrived: "TimeWait", Leaving: "Base", Elsewhere: "Away" },
-  // The source's next migration may come before the convergence time is over; then the new target's elevated route must stand
-  // alone, so the old one is lowered when the guest prepares to leave, long before it moves.
-  Live: { Expected: "Target", Arrived: "TimeWait", Leaving: "Base", Elsewhere: "Away" },
-  TimeWait: { Expected: "Target", Settled: "Base", Leaving: "Base", Elsewhere: "Away" },
-  Away: { Expected: "Target", Switched: "Live", Arrived: "TimeWait", Leaving: "Base" },
+  Candidate: {
+    Named: "Target",
+    Switched: "Live",
+    Arrived: "TimeWait",
+    Leaving: "TimeWait",
+    Elsewhere: "Away",
+  },
+  Target: {
+    Expected: "Candidate",
+    Heard: "Live",
+    Switched: "Live",
+    Arrived: "TimeWait",
+    Leaving: "TimeWait",
+    Elsewhere: "Away",
+  },
+  Live: {
+    Expected: "Candidate",
+    Named: "Target",
+    Arrived: "TimeWait",
+    Leaving: "TimeWait",
+    Elsewhere: "Away",
+  },
+  // The source's next migration may come before the convergence time is over; then the new target's elevated route should stand
+  // alone, so the old one is lowered when the guest prepares to leave, long before it moves: `Leaving` ends the wait.
+  TimeWait: {
+    Expected: "Candidate",
+    Named: "Target",
+    Leaving: "TimeWait",
+    Settled: "Base",
+    Elsewhere: "Away",
+  },
+  Away: {
+    Expected: "Candidate",
+    Named: "Target",
+    Switched: "Live",
+    Arrived: "TimeWait",
+    Leaving: "TimeWait",
+  },
 };
 
 export interface AdvanceOptions {
@@ -100,24 +144,35 @@ export function advance(
   input: MigrationInput,
   options: AdvanceOptions,
 ): MigrationRecord {
-  if (isStale(record, input)) return record;
+  if (isOutdated(record, input)) return record;
   const state = transitions[record.state][input.type];
   if (state === undefined) return record;
   const { epoch, migration } = record;
-  if (input.type === "Expected") return { state, epoch: epoch + 1, migration: input.migration };
+  if (input.type === "Expected" || input.type === "Named")
+    return {
+      state,
+      epoch: isUnderWay(record, input.migration) ? epoch : epoch + 1,
+      migration: input.migration,
+    };
   const remembered = migration ? { state, epoch, migration } : { state, epoch };
-  return state === "TimeWait" ? { ...remembered, until: options.now + options.convergence } : remembered;
+  if (state !== "TimeWait") return remembered;
+  const until = options.now + (input.type === "Leaving" ? 0 : options.convergence);
+  // Told again, the end of the wait is where it was.
+  if (record.until !== undefined && record.until <= until) return record;
+  return { ...remembered, until };
 }
 
-function isStale(record: MigrationRecord, input: MigrationInput): boolean {
+function isOutdated(record: MigrationRecord, input: MigrationInput): boolean {
   switch (input.type) {
     case "Heard":
     case "Settled":
       return input.epoch !== record.epoch;
     case "Expected":
+    case "Named":
       return (
         record.migration !== undefined &&
         !isNewer(input.migration, record.migration) &&
+        !isUnderWay(record, input.migration) &&
         !isResumed(record, input.migration)
       );
     default:
@@ -125,21 +180,30 @@ function isStale(record: MigrationRecord, input: MigrationInput): boolean {
   }
 }
 
+/** The guest has not come yet, and this is the migration it is expected by. */
+const isUnderWay = ({ state, migration }: MigrationRecord, again: MigrationIdentity) =>
+  (state === "Candidate" || state === "Target") && migration?.uid === again.uid;
+
 /** What looked failed was not: watches of different kinds do not keep step. Without a route nothing was lost. */
 const isResumed = ({ state, migration }: MigrationRecord, again: MigrationIdentity) =>
   state === "Away" && migration?.uid === again.uid;
 
-/** Two migrations of one VM never run at once, so a different one of the same second is the next one. */
+/** Two migrations never run at once to one pod, so a different one of the same second is the next one. */
 const isNewer = (one: MigrationIdentity, other: MigrationIdentity) =>
   one.uid !== other.uid && Date.parse(one.createdAt) >= Date.parse(other.createdAt);
 
 /** An endpoint that ADD has just made. */
 export function initialRecord(target?: MigrationIdentity): MigrationRecord {
-  return target ? { state: "Target", epoch: 1, migration: target } : { state: "Base", epoch: 0 };
+  return target ? { state: "Candidate", epoch: 1, migration: target } : { state: "Base", epoch: 0 };
 }
 
+/** What an endpoint whose file is lost, or tells something else, is by the routes it has. */
+const stateOf = { elevated: "Live", normal: "Base", withdrawn: "Away" } as const;
+
 /**
- * The record to go on with after a restart. The kernel's routes are the truth: they were changed before the record was written.
+ * The record to go on with after a restart: a cache. The kernel's routes are the truth, since they were changed before the record was
+ * written, and meanwhile the guest may have gone anywhere. So no state is gone on with that would want a better route than the kernel
+ * has; what is missing comes with the API's word, or with the guest's own.
  *
  * @param saved what was written last, if that can be read
  * @param kernel the priority of the routes found in the kernel
@@ -151,13 +215,11 @@ export function restoreRecord(
   target: MigrationIdentity | undefined,
   options: AdvanceOptions,
 ): MigrationRecord {
-  if (!saved) {
-    const fresh = initialRecord(target);
-    const stateOf = { elevated: "Live", normal: "Base", withdrawn: "Target" } as const;
-    return target ? { ...fresh, state: stateOf[kernel] } : fresh;
-  }
-  if (saved.state === "Target" && kernel === "elevated") return { ...saved, state: "Live" };
-  if (saved.state !== "TimeWait") return saved;
+  const known = saved ?? initialRecord(target);
+  const { epoch, migration } = known;
+  if (consequences[known.state].routes !== kernel)
+    return { state: stateOf[kernel], epoch, ...(migration && { migration }) };
+  if (known.state !== "TimeWait") return known;
   // The clock may have been set in between: never wait longer than a whole convergence time.
-  return { ...saved, until: Math.min(saved.until ?? 0, options.now + options.convergence) };
+  return { ...known, until: Math.min(known.until ?? 0, options.now + options.convergence) };
 }

@@ -1,92 +1,39 @@
 import type { Attachment } from "@fairlead/cni";
-import type { Clock, Timer } from "./clock.ts";
+import type { Timer } from "./clock.ts";
 import {
   advance,
   type Consequences,
   consequences,
+  initialRecord,
   type MigrationIdentity,
   type MigrationInput,
   type MigrationRecord,
-  type RoutePriority,
   restoreRecord,
 } from "./migration.ts";
-import type { Promoter } from "./promotion.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Announcement, Listening, MigrationComponents, Rivalry } from "./migration-components.ts";
 
-/** The guest was heard: how, by which MAC, and when (CLOCK_MONOTONIC, nanoseconds). */
-export interface Announcement {
-  readonly kind: "rarp" | "garp" | "na";
-  readonly mac: string;
-  readonly at: bigint;
-  /** When the kernel acknowledged the elevated routes, if that has happened already. */
-  readonly elevatedAt?: bigint;
-}
-
-/** Host routes of endpoints. Both families change in one kernel batch, before the call returns. */
-export interface EndpointRoutes {
-  /** `at`: when the kernel acknowledged these routes to somebody else; default: now. */
-  set(attachment: Attachment, priority: RoutePriority, at?: bigint): void;
-  /** The priority of the routes the kernel has now. */
-  read(attachment: Attachment): RoutePriority;
-  /** The endpoint is gone. */
-  remove(attachment: Attachment): void;
-}
-
-/** Hears one announcement of the endpoint's guest. */
-export interface Ear {
-  /** `onHeard` is called at most once, and not after `stop`. By then the routes may be elevated already: see `elevatedAt`. */
-  listen(attachment: Attachment, onHeard: (announcement: Announcement) => void): Listening;
-}
-
-export interface Listening {
-  /** Settled when nothing is missed from now on, or nothing can be heard. */
-  readonly ready: Promise<void>;
-  /** False when the guest's MAC or the interface turned out to be another one than is listened for. */
-  isCurrent(attachment: Attachment): boolean;
-  /** What was heard and not yet told. */
-  read(): Announcement | undefined;
-  /** Nothing is heard and no route is touched after this call. Returns what was heard before it. */
-  stop(): Announcement | undefined;
-}
-
-/** Remembers records across restarts. A cache: what is lost is found again in the kernel and the API. */
-export interface MigrationMemory {
-  load(attachment: Attachment): MigrationRecord | undefined;
-  save(attachment: Attachment, record: MigrationRecord): void;
-  /** The guest's MAC as it was last known. */
-  loadMac(attachment: Attachment): string | undefined;
-  saveMac(attachment: Attachment, mac: string): void;
-  /** Record and MAC. */
-  forget(attachment: Attachment): void;
-}
-
-export interface MigrationComponents {
-  readonly routes: EndpointRoutes;
-  readonly ear: Ear;
-  readonly promoter: Promoter;
-  readonly memory: MigrationMemory;
-  readonly clock: Clock;
-  readonly timeline: Timeline;
-  /** Milliseconds the elevated priority is kept. Read anew for each migration. */
-  convergence(): number;
-  /** Routes are already as they should be; policy, conditions and metrics follow here. */
-  onState(attachment: Attachment, record: MigrationRecord, because: MigrationInput["type"] | "Start"): void;
-  /** Seconds from the kernel's receipt of an announcement to its acknowledgement of the routes. */
-  readonly onElevated?: (seconds: number) => void;
-}
+/** How often an endpoint with elevated routes looks for rivals, milliseconds. */
+const lookEvery = 5_000;
 
 interface Follower {
   attachment: Attachment;
   record: MigrationRecord;
+  /** Of the routes as they are elevated, or will be by the ear. */
+  rank: number;
   ear?: Listening;
+  /** Until the next look for rivals. */
   timer?: Timer;
+  /** A look is under way; `again`: things have changed since it began. */
+  look?: { again: boolean };
   /** When the routes were elevated, for `reverted`. */
   elevatedAt?: number;
 }
 
 export interface Migrations {
-  /** Begins to follow an endpoint whose interface exists; also how each endpoint is taken up again after a restart. */
+  /** Begins to follow an endpoint that ADD has just made, or goes on with one that is followed. */
   follow(attachment: Attachment, target?: MigrationIdentity): void;
+  /** Takes an endpoint up again that an earlier run left, from the kernel's routes and what is remembered. */
+  resume(attachment: Attachment, target?: MigrationIdentity): void;
   /** Tells what the API says of the endpoint's guest. */
   tell(attachment: Attachment, input: MigrationInput): void;
   /** What is known of the endpoint's guest has changed. */
@@ -125,14 +72,16 @@ export function createMigrations(components: MigrationComponents): Migrations {
     follower.record = record;
     const was = consequences[before.state];
     const is = consequences[record.state];
-    if (is.routes !== was.routes) routes.set(follower.attachment, is.routes, announcement?.elevatedAt);
+    const { rank } = follower;
+    if (is.routes !== was.routes)
+      routes.set(follower.attachment, is.routes, { rank, at: announcement?.elevatedAt });
     if (announcement) {
       const { kind, mac, at, elevatedAt = process.hrtime.bigint() } = announcement;
       components.onElevated?.(Number(elevatedAt - at) / 1e9);
       timeline.record({ event: "announcement", endpoint: nameOf(follower.attachment), kind, mac, at });
     }
     settle(follower, is);
-    note(follower, before, input.type);
+    if (record.state !== before.state) note(follower, before, input.type);
   }
 
   /** Stops the ear, if there is one. */
@@ -142,28 +91,85 @@ export function createMigrations(components: MigrationComponents): Migrations {
     return heard;
   }
 
-  /** Brings ear, timer, memory and ownership in line with the state. Safe to repeat. */
+  /** Brings ear, memory and the look for rivals in line with the state. Safe to repeat. */
   function settle(follower: Follower, is: Consequences): void {
     const { attachment, record } = follower;
-    if (!is.listens) silence(follower);
-    else if (!follower.ear) listen(follower);
     follower.timer?.cancel();
     delete follower.timer;
-    if (record.until !== undefined) {
-      const left = Math.max(0, record.until - clock.now());
-      follower.timer = clock.after(left, () => move(follower, { type: "Settled", epoch: record.epoch }));
-    }
+    if (!is.listens) silence(follower);
+    else if (!follower.ear) listen(follower);
     memory.save(attachment, record);
-    if (is.owns && record.migration) promoter.promote(attachment, record.epoch);
-    else if (record.state === "Away") promoter.stop(attachment);
+    if (is.listens || is.routes === "elevated") look(follower);
+    else follower.rank = 0;
   }
 
   function listen(follower: Follower): void {
-    const { attachment, record } = follower;
+    const { attachment, record, rank } = follower;
     const { epoch } = record;
-    follower.ear = components.ear.listen(attachment, (heard) =>
+    follower.ear = components.ear.listen(attachment, rank, (heard) =>
       move(follower, { type: "Heard", epoch }, heard),
     );
+  }
+
+  /** Listens anew. Whoever was heard before that came first, and to routes as they were planned then. */
+  function relisten(follower: Follower, rank = follower.rank): void {
+    const { epoch } = follower.record;
+    const heard = silence(follower);
+    if (heard) move(follower, { type: "Heard", epoch }, heard);
+    else {
+      follower.rank = rank;
+      listen(follower);
+    }
+  }
+
+  /** Looks for rivals: before the guest comes, so that nothing has to be asked when it does, and as long as routes are elevated. */
+  async function look(follower: Follower): Promise<void> {
+    if (follower.look) {
+      follower.look.again = true;
+      return;
+    }
+    const mine = { again: false };
+    follower.look = mine;
+    const rivalry = await components.rivals.look(follower.attachment);
+    delete follower.look;
+    // The endpoint may be another one by now, or gone.
+    if (followers.get(keyOf(follower.attachment)) !== follower) return;
+    weigh(follower, rivalry);
+    if (mine.again) look(follower);
+  }
+
+  /** Draws the consequences, in whatever state the endpoint is by now. */
+  function weigh(follower: Follower, { rank, isPresent }: Rivalry): void {
+    const { attachment, record } = follower;
+    const is = consequences[record.state];
+    if (is.listens && rank !== follower.rank) relisten(follower, rank);
+    else if (is.routes === "elevated") {
+      // Better routes stay better: to take one back would lead traffic to whoever has what is now the best.
+      if (rank > follower.rank) {
+        follower.rank = rank;
+        routes.set(attachment, "elevated", { rank });
+      }
+      const left = (record.until ?? Number.POSITIVE_INFINITY) - clock.now();
+      follower.timer?.cancel();
+      if (left <= 0 && !isPresent) move(follower, { type: "Settled", epoch: record.epoch });
+      else
+        follower.timer = clock.after(left > 0 ? Math.min(left, lookEvery) : lookEvery, () => look(follower));
+    }
+  }
+
+  /** Who owns the VM's addresses follows from what the API says, not from what is remembered. */
+  function own({ attachment }: Follower, input: MigrationInput): void {
+    switch (input.type) {
+      case "Arrived":
+      case "Leaving":
+        if (input.claim) promoter.promote(attachment, input.claim);
+        return;
+      case "Expected":
+      case "Named":
+      case "Switched":
+      case "Elsewhere":
+        promoter.stop(attachment);
+    }
   }
 
   function note(follower: Follower, before: MigrationRecord, because: MigrationInput["type"]): void {
@@ -188,11 +194,7 @@ export function createMigrations(components: MigrationComponents): Migrations {
   }
 
   function refresh(follower: Follower | undefined): void {
-    if (!follower?.ear || follower.ear.isCurrent(follower.attachment)) return;
-    const { epoch } = follower.record;
-    const heard = silence(follower);
-    if (heard) move(follower, { type: "Heard", epoch }, heard);
-    else listen(follower);
+    if (follower?.ear && !follower.ear.isCurrent(follower.attachment)) relisten(follower);
   }
 
   function hear(follower: Follower): void {
@@ -206,27 +208,43 @@ export function createMigrations(components: MigrationComponents): Migrations {
     promoter.stop(follower.attachment);
   }
 
+  function begin(attachment: Attachment, record: MigrationRecord): void {
+    const known = followers.get(keyOf(attachment));
+    if (known) stop(known);
+    const is = consequences[record.state];
+    const rank = is.routes === "elevated" ? routes.rankOf(attachment) : 0;
+    const follower: Follower = { attachment, record, rank };
+    followers.set(keyOf(attachment), follower);
+    routes.set(attachment, is.routes, { rank });
+    if (is.routes === "elevated") follower.elevatedAt = clock.now();
+    settle(follower, is);
+    components.onState(attachment, record, "Start");
+  }
+
   return {
     follow(attachment, target) {
       const known = followers.get(keyOf(attachment));
-      if (known?.attachment.containerId === attachment.containerId) {
-        known.attachment = attachment;
-        routes.set(attachment, consequences[known.record.state].routes);
-        return refresh(known);
-      }
-      if (known) stop(known);
-      const record = restoreRecord(memory.load(attachment), routes.read(attachment), target, options());
-      const follower: Follower = { attachment, record };
-      followers.set(keyOf(attachment), follower);
-      const is = consequences[record.state];
-      routes.set(attachment, is.routes);
-      if (is.routes === "elevated") follower.elevatedAt = clock.now();
-      settle(follower, is);
-      components.onState(attachment, record, "Start");
+      if (known?.attachment.containerId !== attachment.containerId)
+        return begin(attachment, initialRecord(target));
+      known.attachment = attachment;
+      routes.set(attachment, consequences[known.record.state].routes, { rank: known.rank });
+      refresh(known);
+    },
+    resume(attachment, target) {
+      const kernel = routes.read(attachment);
+      // Where there is no guest that could be elsewhere, nothing has to be found out.
+      const record = attachment.vm
+        ? restoreRecord(memory.load(attachment), kernel, target, options())
+        : initialRecord();
+      begin(attachment, record);
     },
     tell(attachment, input) {
       const follower = followers.get(keyOf(attachment));
-      if (follower) move(follower, input);
+      if (!follower) return;
+      move(follower, input);
+      own(follower, input);
+      // What others announce may have changed with what is told; the guest may come any moment.
+      if (consequences[follower.record.state].listens) look(follower);
     },
     refresh: (attachment) => refresh(followers.get(keyOf(attachment))),
     listening: async (attachment) => followers.get(keyOf(attachment))?.ear?.ready,

@@ -6,7 +6,7 @@ import type { PolicyEngine } from "@fairlead/policy";
 import type { WorkloadRoutes } from "@fairlead/routes";
 import type { WatchedCni } from "./calls-under-way.ts";
 import type { Clock, Timer } from "./clock.ts";
-import type { MigrationMemory } from "./migrations.ts";
+import type { MigrationMemory } from "./migration-components.ts";
 import { type NodeEvidence, podsOfNode } from "./node-evidence.ts";
 import { isNoteOf, rebuild, type Unexplained, unnoted } from "./rebuild.ts";
 import type { Remarks } from "./remarks.ts";

@@ -1,58 +1,82 @@
-import type { MigrationProgress, PodMigration } from "@fairlead/kubevirt";
-import { expect, it } from "vitest";
-import { inputOf, isLeaving } from "./sighting.ts";
+import type { GuestPlace, PodPart, PodSight } from "@fairlead/kubevirt";
+import { describe, expect, it } from "vitest";
+import { inputOf, isLeaving, rules } from "./sighting.ts";
 
-const part = (
-  role: "source" | "target",
-  progress: MigrationProgress,
-  hasSwitchedOver = false,
-): PodMigration => ({
-  pod: "default/p",
-  podUid: "u",
-  vmi: "default/vm1",
-  vmiUid: "v",
-  migrationUid: "m",
-  role,
-  progress,
-  hasSwitchedOver,
-  epoch: [1, 0, Date.parse("2026-01-01T00:00:00Z"), "m"],
+const madeFor = { uid: "m", createdAt: "2026-01-01T00:00:00.000Z" };
+const sight = (place: GuestPlace, part: PodPart, more: Partial<PodSight> = {}): PodSight => ({
+  place,
+  part,
+  madeFor,
+  revision: "7",
+  ...more,
 });
 
 it.each([
-  ["target", "preparing", false, "Expected"],
-  ["target", "running", false, "Expected"],
-  ["target", "running", true, "Switched"],
-  ["target", "succeeded", true, "Arrived"],
-  ["target", "failed", true, "Elsewhere"],
-  ["target", "cancelled", false, "Elsewhere"],
-  ["target", "gone", false, "Elsewhere"],
-  ["source", "preparing", false, "Leaving"],
-  ["source", "running", false, "Leaving"],
-  ["source", "running", true, undefined],
-  ["source", "succeeded", true, "Elsewhere"],
-  ["source", "failed", false, undefined],
-  ["source", "cancelled", false, undefined],
-  ["source", "gone", false, undefined],
-] as const)("a %s whose migration is %s (switched over: %s) means %s", (role, progress, switched, expected) =>
-  expect(inputOf(part(role, progress, switched))?.type).toBe(expected),
+  ["here", "none", "Arrived"],
+  ["here", "arrived", "Arrived"],
+  ["here", "untold", "Arrived"],
+  ["here", "source", "Leaving"],
+  ["here", "left", undefined],
+  ["elsewhere", "none", "Elsewhere"],
+  ["elsewhere", "candidate", "Expected"],
+  ["elsewhere", "target", "Named"],
+  ["elsewhere", "arrived", "Switched"],
+  ["elsewhere", "untold", undefined],
+  ["elsewhere", "spent", "Elsewhere"],
+  // A second migration that waits still names the source of when it was made.
+  ["elsewhere", "source", "Elsewhere"],
+  ["elsewhere", "left", "Elsewhere"],
+  ["unknown", "none", undefined],
+  ["unknown", "candidate", "Expected"],
+  ["unknown", "target", "Named"],
+  ["unknown", "arrived", "Switched"],
+  ["unknown", "untold", undefined],
+  ["unknown", "spent", "Elsewhere"],
+  ["unknown", "source", undefined],
+] as const)("with the guest %s, a pod that is %s is told: %s", (place, part, expected) =>
+  expect(inputOf(sight(place, part))?.type).toBe(expected),
 );
 
+describe("whatever a pod's part is", () => {
+  const parts = Object.keys(rules.here) as PodPart[];
+
+  it("with the guest here it is never told that it is elsewhere, nor with the guest elsewhere that it is here", () => {
+    for (const part of [...parts, "left"] as const) {
+      expect(["Arrived", "Leaving", undefined]).toContain(rules.here[part]);
+      expect(["Arrived", "Leaving"]).not.toContain(rules.elsewhere[part]);
+      expect(["Arrived", "Leaving"]).not.toContain(rules.unknown[part]);
+    }
+  });
+
+  it("only one that KubeVirt has named listens or is told that the guest has switched to it", () => {
+    for (const place of ["here", "elsewhere", "unknown"] as const)
+      for (const part of [...parts, "left"] as const)
+        if (rules[place][part] === "Named" || rules[place][part] === "Switched")
+          expect(["target", "arrived"]).toContain(part);
+  });
+});
+
 it("an expectation names the migration and when it was created", () =>
-  expect(inputOf(part("target", "running"))).toEqual({
-    type: "Expected",
-    migration: { uid: "m", createdAt: "2026-01-01T00:00:00.000Z" },
-  }));
+  expect([inputOf(sight("unknown", "candidate")), inputOf(sight("elsewhere", "target"))]).toEqual([
+    { type: "Expected", migration: madeFor },
+    { type: "Named", migration: madeFor },
+  ]));
+
+it("a pod is to own the addresses where a migration's record names it; a VM that never migrated has its owner", () => {
+  const claim = { migration: "m", revision: "7" };
+  expect(inputOf(sight("here", "none", { placedBy: "m" }))).toEqual({ type: "Arrived", claim });
+  expect(inputOf(sight("here", "source", { placedBy: "m" }))).toEqual({ type: "Leaving", claim });
+  expect(inputOf(sight("here", "none"))).toEqual({ type: "Arrived" });
+});
 
 it.each([
-  ["source", "preparing", false, true],
-  ["source", "running", false, true],
+  ["here", "source", true],
   // What it has not read is sent after it, and it has just left.
-  ["source", "running", true, true],
-  ["source", "succeeded", true, false],
-  ["source", "failed", false, false],
-  ["source", "cancelled", false, false],
-  ["target", "running", false, false],
-] as const)(
-  "a %s whose migration is %s (switched over: %s) is leaving: %s",
-  (role, progress, switched, expected) => expect(isLeaving(part(role, progress, switched))).toBe(expected),
+  ["here", "left", true],
+  ["unknown", "source", true],
+  ["elsewhere", "source", false],
+  ["here", "none", false],
+  ["elsewhere", "target", false],
+] as const)("with the guest %s, a pod that is %s is leaving: %s", (place, part, expected) =>
+  expect(isLeaving(sight(place, part))).toBe(expected),
 );

@@ -33,6 +33,7 @@ export type TimelineEvent =
       readonly because: string;
     }
   | { readonly event: "promoted"; readonly endpoint: string; readonly attempts: number }
+  | { readonly event: "promotion-declined"; readonly endpoint: string; readonly attempt: number }
   | {
       readonly event: "promotion-failed";
       readonly endpoint: string;

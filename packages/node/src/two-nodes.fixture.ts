@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClusterView, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
+import { localPreferenceOf } from "@fairlead/bgp";
+import { createFakeBird } from "@fairlead/bgp/fake";
 import { createThreadedWiring, openAttachmentFiles, type Timing } from "@fairlead/cni";
 import { buildRarp } from "@fairlead/garp/fake";
 import { createIpam, createKubernetesFacts, createKubernetesStore } from "@fairlead/ipam";
+import { activePodName } from "@fairlead/kubevirt";
 import { NetworkNamespace, PacketSocket, RouteSocket } from "@fairlead/netlink";
 import { createPolicyEngine } from "@fairlead/policy";
 import { createNftablesDataplane } from "@fairlead/policy/nftables";
@@ -36,10 +39,14 @@ export interface TestNode {
   readonly timings: readonly Timing[];
   /** The namespace of a pod, made on first use: its path. */
   namespaceOf(pod: string): string;
-  /** Ends the agent without telling anybody and starts a new one over the same files and kernel, or over what `meanwhile` leaves. */
+  /** Ends the agent without telling anybody. */
+  kill(): Promise<void>;
+  /** The same, if it still runs, and starts a new one over the same files and kernel, or over what `meanwhile` leaves. */
   restart(meanwhile?: (stateDirectory: string) => void): Promise<void>;
   /** What the running agent has to say although it is ready. */
   remarks(): readonly string[];
+  /** From now on the node's BIRD hears these routes from another node, and no others. */
+  routesElsewhere(destinations: readonly string[], metric: number): void;
   add(
     pod: string,
     overrides?: object,
@@ -107,6 +114,7 @@ async function startNode(
   let timeline = createFakeTimeline();
   const stateDirectory = join(directory, "state");
   let remarks = createRemarks({ log: { info() {}, warn() {} } });
+  const bird = createFakeBird();
   let running: { agent: Agent; stop: () => Promise<void> } = await launch();
 
   async function launch() {
@@ -114,7 +122,7 @@ async function startNode(
     const view = createClusterView({ client, kinds: watchedKinds });
     const ipam = createIpam({
       store: createKubernetesStore({ client }),
-      facts: createKubernetesFacts(client),
+      facts: createKubernetesFacts(client, { guestPodOf: activePodName }),
       settingsMaxAgeMs: 0,
     });
     const policy = createPolicyEngine({ dataplane: createNftablesDataplane({ netns }), nodeName: name });
@@ -131,7 +139,7 @@ async function startNode(
       routes: createWorkloadRoutes({ route }),
       reflexes,
       netns,
-      bird: { apply: async () => "applied" as const },
+      bird,
       wiring,
       attachments: openAttachmentFiles(join(stateDirectory, "attachments")),
       memory: openMigrationFiles(join(stateDirectory, "migrations")),
@@ -154,7 +162,8 @@ async function startNode(
       await wiring[Symbol.asyncDispose]();
       reflexes[Symbol.dispose]();
     };
-    return { agent, stop };
+    let stopped: Promise<void> | undefined;
+    return { agent, stop: () => (stopped ??= stop()) };
   }
 
   function namespaceOf(pod: string): string {
@@ -192,6 +201,18 @@ async function startNode(
     },
     get timeline() {
       return timeline;
+    },
+    kill: () => running.stop(),
+    routesElsewhere(destinations, metric) {
+      bird.table = destinations.map((network) => ({
+        network,
+        primary: false,
+        protocol: "bgp_tor",
+        source: "BGP",
+        preference: 200,
+        localPreference: localPreferenceOf(metric),
+        communities: [],
+      }));
     },
     remarks: () => remarks.list(),
     async restart(meanwhile = () => {}) {
