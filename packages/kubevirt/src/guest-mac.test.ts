@@ -44,29 +44,43 @@ test.each([
   ["then the pod's", vmi(onPodNetwork()), pod, "pod"],
   [
     "KubeVirt's default network is called default",
-    vmi({}, [{ name: "default", mac: "02:00:00:00:00:03" }]),
+    vmi({}, [{ name: "default", mac: "02:00:00:00:00:03", infoSource: "domain" }]),
     "02:00:00:00:00:03",
     "status",
   ],
 ])("%s", (_name, instance, mac, source) => {
-  expect(guestMac(instance, pod)).toEqual({ mac, source });
+  expect(guestMac(instance, { pod })).toEqual({ mac, source });
+});
+
+test("a known MAC is neither forgotten nor replaced because the status is empty for a moment, or says half", () => {
+  const remembered = "02:00:00:00:00:02";
+  const partial = { name: "main", mac: "02:00:00:00:00:77", podInterfaceName: "eth0" };
+  for (const interfaces of [[], [{ name: "main" }], [partial], [{ ...partial, infoSource: "guest-agent" }]])
+    expect(guestMac(vmi(onPodNetwork(), interfaces), { remembered, pod })).toEqual({
+      mac: remembered,
+      source: "remembered",
+    });
+  expect(guestMac(vmi(onPodNetwork(), [partial]), { pod })).toEqual({ mac: partial.mac, source: "partial" });
+  const domain = { ...partial, infoSource: "domain" };
+  expect(guestMac(vmi(onPodNetwork(), [domain]), { remembered, pod })?.source).toBe("status");
+  expect(guestMac({ ...vmi(onPodNetwork()), status: {} }, { remembered })?.mac).toBe(remembered);
 });
 
 test("what only the guest says about itself is not believed", () => {
   const forged = [{ name: "main", mac: "02:00:00:00:00:66", infoSource: "guest-agent" }];
-  expect(guestMac(vmi(onPodNetwork(), forged), pod)).toEqual({ mac: pod, source: "pod" });
+  expect(guestMac(vmi(onPodNetwork(), forged), { pod })).toEqual({ mac: pod, source: "pod" });
 });
 
 test("of a list without end only the beginning is read", () => {
   const flood = Array.from({ length: 100_000 }, (_, i) => ({ name: `eth${i}`, mac: "02:00:00:00:00:66" }));
   expect(
-    guestMac(vmi(onPodNetwork(), [...flood, { name: "main", mac: "02:00:00:00:00:02" }]), pod)?.source,
+    guestMac(vmi(onPodNetwork(), [...flood, { name: "main", mac: "02:00:00:00:00:02" }]), { pod })?.source,
   ).toBe("pod");
 });
 
 test("a VM without an interface on the pod network has no MAC there, and nobody's guess is used", () => {
   expect(
-    guestMac(vmi({ networks: [{ name: "storage", multus: { networkName: "san" } }] }), pod),
+    guestMac(vmi({ networks: [{ name: "storage", multus: { networkName: "san" } }] }), { pod }),
   ).toBeUndefined();
   expect(guestMac(vmi(onPodNetwork()))).toBeUndefined();
 });

@@ -4,8 +4,19 @@ import type { VirtualMachineInstance, VirtualMachineInterfaceStatus } from "@fai
 export interface GuestMac {
   /** Lower case, with colons. */
   readonly mac: string;
-  /** `spec`: the VM's owner chose it. `status`: the running domain has it. `pod`: the pod's own, as on a first boot. */
-  readonly source: "spec" | "status" | "pod";
+  /**
+   * `spec`: the VM's owner chose it. `status`: the running domain has it. `remembered`: one of them said so before. `partial`: the status
+   * says so without saying that the domain does. `pod`: the pod's own, as on a first boot.
+   */
+  readonly source: "spec" | "status" | "remembered" | "partial" | "pod";
+}
+
+/** What is known beside the VMI. */
+export interface KnownMacs {
+  /** What `spec` or `status` said last. KubeVirt empties the status for up to half a minute after a migration, wholly or in part. */
+  readonly remembered?: string | undefined;
+  /** What the CNI gave the pod. */
+  readonly pod?: string | undefined;
 }
 
 /** The guest agent can make the list as long as it likes. */
@@ -13,21 +24,29 @@ const maxInterfaces = 64;
 
 /**
  * The MAC of the guest's interface on the pod network. After a migration it is not the target pod's MAC: the guest keeps
- * its own. `podMac` is what the CNI gave the first pod. Undefined when nobody knows, or no interface is on the pod network.
+ * its own. Undefined when nobody knows, or no interface is on the pod network.
  */
-export function guestMac(vmi: VirtualMachineInstance, podMac?: string): GuestMac | undefined {
+export function guestMac(vmi: VirtualMachineInstance, known: KnownMacs = {}): GuestMac | undefined {
   const name = podInterfaceName(vmi);
   if (name === undefined) return undefined;
-  const chosen = normalizeMac(interfaces(vmi).find((candidate) => candidate.name === name)?.macAddress);
-  if (chosen) return { mac: chosen, source: "spec" };
-  const reported = vmi.status?.interfaces?.slice(0, maxInterfaces) ?? [];
-  const running = normalizeMac(
-    reported.find((candidate) => candidate.name === name && isFromDomain(candidate))?.mac,
-  );
-  if (running) return { mac: running, source: "status" };
-  const own = normalizeMac(podMac);
-  return own ? { mac: own, source: "pod" } : undefined;
+  const chosen = interfaces(vmi).find((candidate) => candidate.name === name)?.macAddress;
+  const reported = (vmi.status?.interfaces?.slice(0, maxInterfaces) ?? []).filter((one) => one.name === name);
+  const words: readonly [GuestMac["source"], string | undefined][] = [
+    ["spec", chosen],
+    ["status", reported.find(isFromDomain)?.mac],
+    ["remembered", known.remembered],
+    ["partial", reported.find(({ infoSource }) => infoSource === undefined)?.mac],
+    ["pod", known.pod],
+  ];
+  for (const [source, word] of words) {
+    const mac = normalizeMac(word);
+    if (mac) return { mac, source };
+  }
+  return undefined;
 }
+
+/** Whether it is worth remembering. */
+export const isCertain = ({ source }: GuestMac): boolean => source === "spec" || source === "status";
 
 /** Name of the interface on the pod network; KubeVirt's own default where the VMI lists none. */
 function podInterfaceName(vmi: VirtualMachineInstance): string | undefined {
@@ -42,7 +61,7 @@ function interfaces(vmi: VirtualMachineInstance) {
 
 /** What only the guest agent says is the guest's own claim. */
 function isFromDomain({ infoSource }: VirtualMachineInterfaceStatus): boolean {
-  return infoSource === undefined || infoSource.split(",").some((source) => source.trim() === "domain");
+  return infoSource?.split(",").some((source) => source.trim() === "domain") ?? false;
 }
 
 /** Lower case with colons; undefined for what is no unicast MAC. */

@@ -1,5 +1,5 @@
 export { activePodName } from "./active-pod.ts";
-export { type GuestMac, guestMac, normalizeMac } from "./guest-mac.ts";
+export { type GuestMac, guestMac, isCertain, type KnownMacs, normalizeMac } from "./guest-mac.ts";
 export {
   identifyWorkload,
   instanceReference,

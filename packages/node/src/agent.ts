@@ -102,7 +102,7 @@ export function createAgent(components: AgentComponents): Agent {
   const perEndpoint = (part: string) => (error: unknown, attachment: Attachment) =>
     problem(part, attachment)(error);
 
-  const guestMacOf = createGuestMacs(view, components.memory);
+  const guestMacs = createGuestMacs(view, components.memory);
   const promoter = createPromoter({
     workloads: components.workloads,
     nodeName,
@@ -121,14 +121,14 @@ export function createAgent(components: AgentComponents): Agent {
     routes: createEndpointRoutes({
       routes,
       timeline,
-      macOf: guestMacOf,
+      macOf: guestMacs.of,
       onError: perEndpoint("routes"),
       ...(components.priorities && { priorities: components.priorities }),
     }),
     ear: createEar({
       reflexes: components.reflexes,
       netns: components.netns,
-      guestMacOf,
+      guestMacOf: guestMacs.of,
       elevationOf: ({ hostInterface }, rank) => routes.planState(hostInterface, "elevated", rank),
       onProblem: perEndpoint("announcements"),
     }),
@@ -171,7 +171,7 @@ export function createAgent(components: AgentComponents): Agent {
     policy,
     migrations,
     timeline,
-    factsOf: (attachment) => factsOf(view, attachment),
+    factsOf: (attachment) => factsOf(view, attachment, guestMacs.of(attachment)),
     onError: perEndpoint("policy"),
   });
   const birdUpdater = createBirdUpdater({
@@ -190,6 +190,7 @@ export function createAgent(components: AgentComponents): Agent {
     log,
     beenReady: components.beenReady ?? createBeenReadyInMemory(),
   });
+  work.use(guestMacs);
 
   const cniComponents: CniComponents = {
     nodeName,

@@ -5,13 +5,16 @@ import { guestMac } from "@fairlead/kubevirt";
 import type { NamedPort } from "@fairlead/policy";
 import type { EndpointFacts } from "./endpoints.ts";
 
-/** What the cluster view knows of an endpoint's pod. An object of another UID is not the pod's. */
-export function factsOf(view: ClusterView, attachment: Attachment): EndpointFacts {
+/** What the cluster view knows of an endpoint's pod, and the MAC of the guest in it. An object of another UID is not the pod's. */
+export function factsOf(
+  view: ClusterView,
+  attachment: Attachment,
+  mac = guestMacOf(view, attachment),
+): EndpointFacts {
   const { namespace, name, uid } = attachment.pod;
   const seen = view.get(kinds.Pod, { namespace, name });
   const pod = seen?.metadata.uid === uid ? seen : undefined;
   const { migrationUid } = attachment;
-  const mac = guestMacOf(view, attachment);
   const migration = migrationUid
     ? view
         .list(kinds.VirtualMachineInstanceMigration, { namespace })
@@ -39,10 +42,10 @@ export function vmiOf(
   return vmi?.metadata.uid === vm.vmiUid ? vmi : undefined;
 }
 
-/** The MAC of the guest in an endpoint, which after a migration is not the pod's. */
-export function guestMacOf(view: ClusterView, attachment: Attachment): string | undefined {
+/** The MAC of the guest in an endpoint, as far as the view alone tells. */
+function guestMacOf(view: ClusterView, attachment: Attachment): string | undefined {
   const vmi = vmiOf(view, attachment);
-  return vmi ? guestMac(vmi, attachment.mac)?.mac : attachment.mac;
+  return vmi ? guestMac(vmi, { pod: attachment.mac })?.mac : attachment.mac;
 }
 
 function namedPorts(pod: Pod): readonly NamedPort[] {
