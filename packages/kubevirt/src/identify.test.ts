@@ -37,6 +37,14 @@ const withStatus = (vmi: VirtualMachineInstance, change: object): VirtualMachine
   status: { ...vmi.status, ...change },
 });
 
+function cluster(snapshot: Snapshot) {
+  const cluster = new FakeCluster();
+  for (const pod of snapshot.pods) cluster.put(kinds.Pod, pod);
+  cluster.put(kinds.VirtualMachineInstance, snapshot.vmi);
+  for (const one of snapshot.migrations) cluster.put(kinds.VirtualMachineInstanceMigration, one);
+  return cluster;
+}
+
 describe("whose pod is this", () => {
   test("the pod of a running VM is active, under the VM's full name", () => {
     expect(vmName.length).toBeGreaterThan(63);
@@ -130,7 +138,25 @@ describe("whose pod is this", () => {
         error: { code: "NotActivePod" },
       });
     const target = edit(second, { labels: { "kubevirt.io/migrationJobUID": "uid-move" } });
-    expect(identifyWorkload({ pod: sourcePod, vmi, siblings: [target] })).toMatchObject({ role: "active" });
+    const finished = { ...second, status: { phase: "Failed" as const } };
+    for (const none of [[], [target], [finished]])
+      expect(identifyWorkload({ pod: sourcePod, vmi, siblings: none })).toMatchObject({ role: "active" });
+  });
+
+  test("the pods of a namespace are read only where KubeVirt lists more than one", async () => {
+    const both = cluster({
+      ...running,
+      vmi: withStatus(running.vmi, { activePods: { ...running.vmi.status?.activePods, "uid-second": "a" } }),
+    });
+    both.put(kinds.Pod, edit(sourcePod, { name: "virt-launcher-second", uid: "uid-second" }));
+    const client = both.client();
+    const waiting = lookupWorkload(client, sourcePod.metadata, { patienceMs: 0 });
+    await expect(waiting).rejects.toMatchObject({ code: "NotActivePod" });
+    await client.delete(kinds.Pod, { namespace, name: "virt-launcher-second" }, { gracePeriodSeconds: 0 });
+    expect(await lookupWorkload(client, sourcePod.metadata)).toMatchObject({ role: "active" });
+    const alone = cluster(running).client();
+    await lookupWorkload(alone, sourcePod.metadata);
+    expect(alone.calls.map(({ verb }) => verb)).toEqual(["get", "get"]);
   });
 
   test("a target whose migration is not there yet has to wait", () => {
@@ -195,14 +221,6 @@ function refusalOf(objects: WorkloadObjects): IdentityError {
 
 describe("looking it up", () => {
   const ref = { namespace, name: targetPod.metadata.name };
-
-  function cluster(snapshot: Snapshot) {
-    const cluster = new FakeCluster();
-    for (const pod of snapshot.pods) cluster.put(kinds.Pod, pod);
-    cluster.put(kinds.VirtualMachineInstance, snapshot.vmi);
-    for (const one of snapshot.migrations) cluster.put(kinds.VirtualMachineInstanceMigration, one);
-    return cluster;
-  }
 
   test("a target is found with its migration, by UID", async () => {
     expect(await lookupWorkload(cluster(migrating).client(), ref)).toMatchObject({ role: "target" });

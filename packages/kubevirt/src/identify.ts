@@ -123,16 +123,25 @@ function roleOf(objects: WorkloadObjects, vmi: VirtualMachineInstance): VmRole |
   return targetRole(pod, vmi, claimed, migration);
 }
 
-/** Whether KubeVirt lists another pod than this one that no migration made, or of which that is not known. */
-export function hasRival(pod: Pod, vmi: VirtualMachineInstance, siblings: readonly Pod[] = []): boolean {
-  const made = siblings.filter(({ metadata }) => metadata.labels?.[migrationUidLabel]);
-  const explained = new Set([pod, ...made].map(({ metadata }) => metadata.uid));
-  return Object.keys(vmi.status?.activePods ?? {}).some((uid) => !explained.has(uid));
+/**
+ * Whether KubeVirt lists another pod on the same node that no migration made and that may still run. A listed pod that does not exist
+ * does not. Of pods on different nodes the VMI's node says which it is, as soon as it says anything.
+ */
+function hasRival(pod: Pod, vmi: VirtualMachineInstance, siblings: readonly Pod[] = []): boolean {
+  const listed = vmi.status?.activePods ?? {};
+  return siblings.some(
+    (other) =>
+      other.metadata.uid !== pod.metadata.uid &&
+      other.spec.nodeName === pod.spec.nodeName &&
+      Object.hasOwn(listed, other.metadata.uid ?? "") &&
+      !other.metadata.labels?.[migrationUidLabel] &&
+      !isFinished(other),
+  );
 }
 
 /**
- * The VM never migrated, so it has one pod that no migration made, and that must be where the VM is. As long as KubeVirt lists several,
- * nothing tells which of them it is: all but one have to go first.
+ * The VM never migrated, so it has one pod that no migration made, and that must be where the VM is. As long as KubeVirt lists several
+ * there, nothing tells which of them it is: all but one have to go first.
  */
 function firstPodRole({ pod, siblings }: WorkloadObjects, vmi: VirtualMachineInstance): VmRole | Undecided {
   const { nodeName } = vmi.status ?? {};
@@ -146,7 +155,7 @@ function firstPodRole({ pod, siblings }: WorkloadObjects, vmi: VirtualMachineIns
   return retry(
     "NotActivePod",
     pod,
-    `the VM ${vmi.metadata.name} never migrated, and KubeVirt lists another pod that no migration made`,
+    `the VM ${vmi.metadata.name} never migrated, and KubeVirt lists another pod of it on this node that no migration made`,
   );
 }
 

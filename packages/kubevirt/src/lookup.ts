@@ -12,7 +12,7 @@ import {
   type VirtualMachineInstanceMigration,
 } from "@fairlead/api";
 import { activePodName } from "./active-pod.ts";
-import { hasRival, identifyWorkload, instanceReference, type Undecided, type Workload } from "./identify.ts";
+import { identifyWorkload, instanceReference, type Undecided, type Workload } from "./identify.ts";
 import { migrationNameAnnotation, migrationUidLabel } from "./names.ts";
 
 /** Where objects are read: the API server itself, or a view of it (which may lag). */
@@ -88,7 +88,8 @@ async function identifyFrom(
     findMigration(source, pod, { signal }),
   ]);
   const isFirst = vmi && activePodName(vmi) === undefined && !pod.metadata.labels?.[migrationUidLabel];
-  const siblings = isFirst && hasRival(pod, vmi) ? await list(source, kinds.Pod, namespace, { signal }) : [];
+  const hasSiblings = isFirst && Object.keys(vmi.status?.activePods ?? {}).length > 1;
+  const siblings = hasSiblings ? await list(source, kinds.Pod, namespace, { signal }) : [];
   return identifyWorkload({ pod, vmi, migration, siblings });
 }
 
