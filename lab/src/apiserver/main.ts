@@ -7,19 +7,23 @@ import { createVirtApi, virtApiAccount } from "../kubevirt/api/virt-api.ts";
 import { ownersOfPort } from "../process.ts";
 import { startApiServer } from "./server.ts";
 
-/** `node main.ts --bind 172.20.20.1:6443 --dir DIR [--advertise NAME]...`: one ready line on stdout, SIGTERM ends it. */
+/**
+ * `node main.ts --bind 172.20.20.1:6443 --dir DIR [--advertise NAME]... [--kubevirt]`: one ready line on stdout, SIGTERM ends it.
+ * With `--kubevirt` virt-api has its say, as where KubeVirt is installed.
+ */
 const { values } = parseArgs({
   options: {
     bind: { type: "string", default: "127.0.0.1:0" },
     dir: { type: "string" },
     advertise: { type: "string", multiple: true, default: [] },
+    kubevirt: { type: "boolean", default: false },
   },
 });
 const colon = values.bind.lastIndexOf(":");
 const port = Number(values.bind.slice(colon + 1));
 let virtApi: Promise<ApiClient> | undefined;
 const server = await startApiServer({
-  extensions: [createVirtApi(connectVirtApi)],
+  extensions: values.kubevirt ? [createVirtApi(connectVirtApi)] : [],
   host: values.bind.slice(0, colon).replace(/^\[|\]$/g, ""),
   port,
   advertise: values.advertise,

@@ -27,7 +27,7 @@ export function apiServer(topology: Topology): ProcessSpec {
   return {
     name: "apiserver",
     ...background,
-    ...program("lab/src/apiserver/main.ts", "--bind", address, "--dir", inside.cluster),
+    ...program("lab/src/apiserver/main.ts", "--kubevirt", "--bind", address, "--dir", inside.cluster),
   };
 }
 
