@@ -51,7 +51,11 @@ export interface Endpoints {
 /** Writes what others read in the pod: `cni.projectcalico.org/{containerID,podIP,podIPs}`. */
 export interface PodAnnotator {
   attached(attachment: Attachment, signal: AbortSignal): Promise<void>;
-  detached(attachment: Attachment, signal: AbortSignal): Promise<void>;
+  /** Empties the addresses, if it is this container that they were written for. */
+  detached(
+    container: { readonly containerId: string; readonly pod: PodReference },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** What STATUS answers. */

@@ -60,7 +60,12 @@ export async function remove(
     } catch (error) {
       throw asAddressError(error);
     }
-  if (shown) await components.annotator.detached(shown, signal);
+  // Without a record the pod itself says for which container its addresses stand there.
+  if (shown || !attachment) {
+    const uid = departing.uid ?? removal.pod.uid;
+    const pod = { namespace: removal.pod.namespace, name: removal.pod.name, ...(uid && { uid }) };
+    await components.annotator.detached({ containerId: removal.containerId, pod }, signal);
+  }
   attachments.delete(removal);
 }
 

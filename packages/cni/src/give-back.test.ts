@@ -217,3 +217,19 @@ it("GC leaves a container that was added anew while it waited for its turn", asy
   expect([(await again).exitCode, (await collected).exitCode]).toEqual([0, 0]);
   expect([sandboxes(), components.wiring.links.size]).toEqual([["try-1"], 1]);
 });
+
+it("a DEL empties the addresses in the pod's annotations, with or without a record, and an older sandbox's does not", async () => {
+  const { run, components } = createFakeNode(pod("web"));
+  const emptied: string[] = [];
+  components.annotator.detached = async ({ containerId }) => void emptied.push(containerId);
+  const [first, second] = [
+    { pod: "web", id: "first" },
+    { pod: "web", id: "second" },
+  ];
+  await run("ADD", second);
+  await run("DEL", second);
+  expect(emptied).toEqual(["second"]);
+  // The record was lost; whose the addresses are stands in the pod, and the annotator looks there.
+  await run("DEL", first);
+  expect(emptied).toEqual(["second", "first"]);
+});
