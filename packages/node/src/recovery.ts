@@ -88,14 +88,14 @@ export function createRecovery(options: RecoveryOptions): Recovery {
 
   function keep(unexplained: readonly Unexplained[]): void {
     const states = new Map(
-      routes.installed().map(({ destination, state }) => [destination.split("/")[0], state]),
+      routes.installed().map(({ destination, state, rank }) => [destination.split("/")[0], { state, rank }]),
     );
     for (const { interface: found } of unexplained) {
       const [first] = found.routed;
       kept.add(found.name);
       if (first === undefined) continue;
-      const state = states.get(first) ?? "normal";
-      routes.set(found.name, { interfaceName: found.name, addresses: found.routed, state });
+      const { state = "normal", rank = 0 } = states.get(first) ?? {};
+      routes.set(found.name, { interfaceName: found.name, addresses: found.routed, state, rank });
     }
     for (const name of kept) {
       if (unexplained.some((one) => one.interface.name === name)) continue;
