@@ -73,6 +73,7 @@ describe("a post-copy migration", () => {
     const gained = [metrics.elevated, metrics.normal];
     expect(gainedOn(stage, target)).toEqual({ 4: gained, 6: gained });
     expect(await statesOn(target, stage.vmName)).toEqual([
+      "Target because Named",
       "Live because Heard",
       "TimeWait because Arrived",
       "Base because Settled",
