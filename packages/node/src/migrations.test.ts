@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createFakeClock } from "./clock.ts";
 import { createFakeEar, createFakeRivals, createFakeRoutes, fakeAttachment } from "./fakes.fixture.ts";
+import type { Rivalry } from "./migration-components.ts";
 import { createFakeMigrationMemory } from "./migration-files.ts";
 import { createMigrations } from "./migrations.ts";
 import { createPromoter } from "./promotion.ts";
@@ -212,6 +213,21 @@ describe("while others announce the guest's addresses", () => {
       await settled();
       expect(routes.read(target)).toBe(isPresent ? "elevated" : "normal");
     }
+  });
+
+  it("an answer to what was asked before the guest came does not end the elevated priority", async () => {
+    const { migrations, routes, rivals, expectGuest } = setUp();
+    const first = Promise.withResolvers<Rivalry>();
+    const { look } = rivals;
+    let asked = 0;
+    rivals.look = (attachment) => (++asked === 1 ? first.promise : look(attachment));
+    rivals.known.set("cali-b", { rank: 1, isPresent: true });
+    expectGuest();
+    migrations.tell(target, { type: "Arrived" });
+    migrations.tell(target, { type: "Leaving" });
+    first.resolve({ rank: 0, isPresent: false });
+    await settled();
+    expect([routes.read(target), routes.rankOf(target), asked]).toEqual(["elevated", 1, 2]);
   });
 
   it("an answer that comes when the endpoint is gone, or another one, changes nothing", async () => {

@@ -132,10 +132,10 @@ export function createMigrations(components: MigrationComponents): Migrations {
     follower.look = mine;
     const rivalry = await components.rivals.look(follower.attachment);
     delete follower.look;
-    // The endpoint may be another one by now, or gone.
+    // The endpoint may be another one by now, or gone; or what was asked was asked too early.
     if (followers.get(keyOf(follower.attachment)) !== follower) return;
-    weigh(follower, rivalry);
     if (mine.again) look(follower);
+    else weigh(follower, rivalry);
   }
 
   /** Draws the consequences, in whatever state the endpoint is by now. */

@@ -70,9 +70,14 @@ it("a pod of the VM that is still wired on another node is one, though nothing i
   expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: true });
 });
 
-it("without BIRD there are none, and it is said why", async () => {
+it("without BIRD there are none, and it is said why: once, until BIRD was there again", async () => {
   const { bird, rivals, problems } = setUp();
   bird.running = false;
-  expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: false });
+  for (let i = 0; i < 3; i++) expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: false });
   expect(problems).toMatchObject([{ code: "Unreachable" }]);
+  bird.running = true;
+  await rivals.look(vm);
+  bird.running = false;
+  await rivals.look(vm);
+  expect(problems).toHaveLength(2);
 });

@@ -30,12 +30,18 @@ export function createRivals({ bird, priorities = {}, isWiredElsewhere, onProble
     return Math.min(Math.max(0, own.elevated - metric + 1), deepestRank(own));
   }
 
+  /** A BIRD that is away for long is reported once. */
+  let isAway = false;
+
   async function announced(attachment: Attachment): Promise<readonly RouteElsewhere[]> {
     try {
       const destinations = attachment.addresses.map(asHostPrefix);
-      return await bird.routesElsewhere(destinations, AbortSignal.timeout(patience));
+      const found = await bird.routesElsewhere(destinations, AbortSignal.timeout(patience));
+      isAway = false;
+      return found;
     } catch (error) {
-      onProblem(error, attachment);
+      if (!isAway) onProblem(error, attachment);
+      isAway = true;
       return [];
     }
   }
