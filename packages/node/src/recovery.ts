@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterView } from "@fairlead/api";
 import type { Attachment, AttachmentStore, Log } from "@fairlead/cni";
 import type { AssignedAddress } from "@fairlead/ipam";
@@ -50,6 +49,20 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   const abort = new AbortController();
   let timer: Timer | undefined;
 
+  function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        waiting.cancel();
+        reject(signal.reason);
+      };
+      const waiting = options.clock.after(milliseconds, () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      });
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+
   async function readAssigned(from: NodeEvidence, signal: AbortSignal): Promise<readonly AssignedAddress[]> {
     for (let wait = firstRetry; ; wait = Math.min(wait * 2, longestRetry))
       try {
@@ -57,7 +70,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       } catch (error) {
         signal.throwIfAborted();
         options.onError(error);
-        await delay(wait, undefined, { signal });
+        await pause(wait, signal);
       }
   }
 
@@ -87,15 +100,17 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
 
   function keep(unexplained: readonly Unexplained[]): void {
-    const states = new Map(
-      routes.installed().map(({ destination, state, rank }) => [destination.split("/")[0], { state, rank }]),
-    );
+    const installed = routes.installed();
     for (const { interface: found } of unexplained) {
-      const [first] = found.routed;
       kept.add(found.name);
-      if (first === undefined) continue;
-      const { state = "normal", rank = 0 } = states.get(first) ?? {};
-      routes.set(found.name, { interfaceName: found.name, addresses: found.routed, state, rank });
+      if (found.routed.length === 0) continue;
+      const standing = installed.find(({ interfaceName }) => interfaceName === found.name);
+      routes.set(found.name, {
+        interfaceName: found.name,
+        addresses: found.routed,
+        state: standing?.state ?? "normal",
+        ...(standing?.rank !== undefined && { rank: standing.rank }),
+      });
     }
     for (const name of kept) {
       if (unexplained.some((one) => one.interface.name === name)) continue;
