@@ -17,6 +17,7 @@ import type { Extension } from "./rest/extension.ts";
 import { type Components, handle } from "./rest/handler.ts";
 import { ensure } from "./rest/internal.ts";
 import { NonResource } from "./rest/nonresource.ts";
+import { RequestCounts } from "./rest/request-counts.ts";
 import { Subresources } from "./rest/subresources.ts";
 import { Store } from "./storage/store.ts";
 
@@ -91,13 +92,15 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
 
   const authorizer = new Authorizer(api);
   const ending = new AbortController();
+  const counts = new RequestCounts();
   const components: Components = {
     api,
     tokens,
     authorizer,
     subresources: new Subresources(api, tokens, authorizer, options.extensions),
     extensions: options.extensions ?? [],
-    nonResource: new NonResource(api.registry),
+    counts,
+    nonResource: new NonResource(api.registry, counts),
     bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
     signal: ending.signal,
   };

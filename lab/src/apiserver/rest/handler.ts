@@ -11,6 +11,7 @@ import { negotiate } from "./negotiate.ts";
 import type { NonResource } from "./nonresource.ts";
 import { sendReply, sendText } from "./reply.ts";
 import { parseRequest, type RequestInfo, verbOf } from "./request.ts";
+import type { RequestCounts } from "./request-counts.ts";
 import { body, handleResource, unknownPath, writeOptions } from "./resources.ts";
 import type { Subresources } from "./subresources.ts";
 
@@ -22,6 +23,7 @@ export interface Components {
   readonly authorizer: Authorizer;
   readonly subresources: Subresources;
   readonly nonResource: NonResource;
+  readonly counts: RequestCounts;
   readonly extensions: readonly Extension[];
   readonly bookmarkIntervalMs: number;
   readonly signal: AbortSignal;
@@ -92,6 +94,7 @@ async function answerResource(
   const { api } = components;
   const asked = info.resource!;
   const verb = verbOf(request.method ?? "GET", info);
+  components.counts.add({ ...asked, verb });
   const selected = nameField.exec(info.query.get("fieldSelector") ?? "")?.[1];
   authorize(components, {
     user,

@@ -7,6 +7,7 @@ import { OpenApi } from "../openapi/documents.ts";
 import { negotiate } from "./negotiate.ts";
 import { sendText } from "./reply.ts";
 import type { RequestInfo } from "./request.ts";
+import type { RequestCounts } from "./request-counts.ts";
 
 /** The Kubernetes version whose behaviour the server follows. */
 const serverVersion = {
@@ -26,6 +27,7 @@ const rootPaths = [
   "/apis",
   "/healthz",
   "/livez",
+  "/metrics",
   "/openapi/v2",
   "/openapi/v3",
   "/readyz",
@@ -37,14 +39,16 @@ const swaggerProtobuf = [
   "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 ] as const;
 
-/** Health, version, discovery and OpenAPI. */
+/** Health, version, discovery, OpenAPI and metrics. */
 export class NonResource {
   readonly #registry: Registry;
   readonly #discovery: Discovery;
   readonly #openApi: OpenApi;
+  readonly #counts: RequestCounts;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, counts: RequestCounts) {
     this.#registry = registry;
+    this.#counts = counts;
     this.#discovery = new Discovery(registry);
     this.#openApi = new OpenApi(registry);
   }
@@ -54,6 +58,10 @@ export class NonResource {
     const path = info.path.length > 1 ? info.path.replace(/\/$/, "") : info.path;
     if (path === "/healthz" || path === "/livez" || path === "/readyz") {
       sendBytes(response, Buffer.from("ok"), "text/plain; charset=utf-8");
+      return true;
+    }
+    if (path === "/metrics") {
+      sendBytes(response, Buffer.from(String(this.#counts)), "text/plain; version=0.0.4; charset=utf-8");
       return true;
     }
     if (path === "/openapi/v2") {
