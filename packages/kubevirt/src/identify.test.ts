@@ -81,6 +81,20 @@ describe("whose pod is this", () => {
     });
   });
 
+  test("of a VMI that is being stopped no other pod becomes active, nor a target", () => {
+    const deletionTimestamp = "2026-01-01T00:00:00Z";
+    const ended = { ...sourcePod, status: { ...sourcePod.status, phase: "Succeeded" as const } };
+    const stranger = edit(sourcePod, { name: "stranger", uid: "uid-stranger" });
+    const listed = { ...running.vmi.status?.activePods, "uid-stranger": stranger.spec.nodeName ?? "" };
+    const status = { ...running.vmi.status, activePods: listed };
+    const vmi = { ...edit(running.vmi, { deletionTimestamp }), status };
+    expect(identifyWorkload({ pod: stranger, vmi, siblings: [ended, stranger] })).toMatchObject({
+      role: "former",
+    });
+    const stopping = edit(asTarget.vmi as VirtualMachineInstance, { deletionTimestamp });
+    expect(identifyWorkload({ ...asTarget, vmi: stopping })).toMatchObject({ role: "former" });
+  });
+
   test("a VMI that no VM owns stands for itself", () => {
     const vmi = edit(running.vmi, { ownerReferences: [] });
     expect(identifyWorkload({ pod: sourcePod, vmi })).toMatchObject({ vmUid: undefined, role: "active" });

@@ -117,7 +117,8 @@ function roleOf(objects: WorkloadObjects, vmi: VirtualMachineInstance): VmRole |
     return retry("NotActivePod", pod, `the VMI ${vmi.metadata.name} does not list it among its active pods`);
   const active = activePodName(vmi);
   if (active === pod.metadata.name) return "active";
-  if (isOver(vmi)) return "former";
+  // A VMI that is being stopped starts in no other pod.
+  if (isOver(vmi) || isDeleted(vmi)) return "former";
   const claimed = pod.metadata.labels?.[migrationUidLabel];
   if (!claimed) return active === undefined ? firstPodRole(objects, vmi) : "former";
   return targetRole(pod, vmi, claimed, migration);

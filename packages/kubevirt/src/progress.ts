@@ -72,7 +72,8 @@ function isAborted(
 
 /**
  * What we hold of the VMI is older than this migration: its state is that of an earlier one, or none. Which of two came first is told
- * by when they were made, or, of a migration that is forgotten, by when it started.
+ * by when they were made and when they started. KubeVirt moves a VMI once at a time: of two that nothing else tells apart, the one
+ * that is not over comes after the one that is.
  */
 export function isBehind(
   vmi: VirtualMachineInstance,
@@ -80,9 +81,28 @@ export function isBehind(
   others: readonly VirtualMachineInstanceMigration[] = [],
 ): boolean {
   const state = vmi.status?.migrationState;
-  const recorded = others.find(({ metadata }) => metadata.uid === state?.migrationUid);
-  const at = recorded?.metadata.creationTimestamp ?? state?.startTimestamp;
-  const { creationTimestamp } = migration.metadata;
-  if (!at || !creationTimestamp) return true;
-  return Date.parse(at) <= Date.parse(creationTimestamp);
+  if (!state?.migrationUid) return true;
+  const recorded = others.find(({ metadata }) => metadata.uid === state.migrationUid);
+  const copy = copyOf(migration, migration.metadata.uid ?? "");
+  const { startTimestamp = state.startTimestamp, endTimestamp = state.endTimestamp } =
+    copyOf(recorded, state.migrationUid) ?? {};
+  return (
+    isEarlier(recorded?.metadata.creationTimestamp, migration.metadata.creationTimestamp) ??
+    isEarlier(startTimestamp, copy?.startTimestamp) ??
+    isEarlier(endTimestamp, copy?.endTimestamp) ??
+    // The record of a migration whose object is gone, or not known yet.
+    isEarlier(state.startTimestamp, migration.metadata.creationTimestamp, true) ??
+    recorded === undefined
+  );
+}
+
+/** Undefined when the times do not tell. `orSame`: the second one began only after the first. */
+function isEarlier(
+  one: string | null | undefined,
+  other: string | null | undefined,
+  orSame?: boolean,
+): boolean | undefined {
+  const [a, b] = [Date.parse(one ?? ""), Date.parse(other ?? "")];
+  if (Number.isNaN(a) || Number.isNaN(b)) return undefined;
+  return a === b ? orSame : a < b;
 }

@@ -115,6 +115,35 @@ describe("the course of one migration", () => {
   });
 });
 
+describe("migrations that their creation times do not tell apart", () => {
+  const history = play([move("b", "success"), move("c", "success"), move("a", "success")]);
+  const sameSecond = (snapshot: Snapshot): Snapshot => ({
+    ...snapshot,
+    migrations: snapshot.migrations.map((one) => ({
+      ...one,
+      metadata: { ...one.metadata, creationTimestamp: "2026-01-01T00:00:00Z" },
+    })),
+  });
+
+  test("every place that the guest has left is told so", () => {
+    const last = brief(sameSecond(history.at(-1) as Snapshot));
+    expect(last.map((one) => one.replace(/^\d+ /, ""))).toEqual([
+      "elsewhere none",
+      "elsewhere none",
+      "elsewhere none",
+      "here none",
+    ]);
+  });
+
+  test("and none is, by a VMI from before its migration ended", () => {
+    const last = sameSecond(history.at(-1) as Snapshot);
+    for (const { vmi, truth } of history) {
+      const [, news] = see({ ...last, vmi }).at(-1) as [Pod, PodSight];
+      if (truth.active !== last.truth.active && news.place === "elsewhere") expect(news.part).toBe("untold");
+    }
+  });
+});
+
 describe("two migrations at once", () => {
   const history = play([move("b", "success")]);
   const acknowledged = at(history, "acknowledged");
@@ -244,6 +273,19 @@ describe("for every history of migrations", () => {
               expect(v.vmi.status?.migrationState?.targetPod).toBe(pod.metadata.name);
           }
         }
+      }),
+    );
+  });
+
+  test("a guest is not taken from the pod it has reached by a VMI that is older than the migration's own word", () => {
+    fc.assert(
+      fc.property(moves, (moves) => {
+        const history = play(moves.map((one) => ({ ...one, isForgotten: false })));
+        for (const [i, { vmi }] of history.entries())
+          for (const { pods, migrations, truth } of history.slice(i))
+            for (const [{ metadata }, { place, part }] of see({ pods, vmi, migrations }))
+              if (metadata.name === truth.active && place === "elsewhere")
+                expect(["candidate", "target", "arrived", "untold"]).toContain(part);
       }),
     );
   });

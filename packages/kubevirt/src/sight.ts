@@ -1,5 +1,5 @@
 import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from "@fairlead/api";
-import { activePodName, stateOf } from "./active-pod.ts";
+import { activePodName, isAcknowledged, stateOf } from "./active-pod.ts";
 import { migrationUidLabel } from "./names.ts";
 import { hasSwitchedOver, isBehind, isFinal, progressOf } from "./progress.ts";
 
@@ -106,7 +106,9 @@ function asTarget(
   const objects = { migrationUid, migration, vmi };
   const progress = progressOf(objects);
   const hasSucceeded = progress === "succeeded" || migration?.status?.phase === "Succeeded";
-  if (hasSucceeded && migration && !state) return isBehind(vmi, migration, migrations) ? "untold" : "none";
+  // That it succeeded may be known from the migration's own copy, and the VMI at hand be from before.
+  const isUntold = state ? !isAcknowledged(vmi, state) : migration && isBehind(vmi, migration, migrations);
+  if (hasSucceeded && migration) return isUntold ? "untold" : "none";
   if (progress === "succeeded") return "none";
   if (isFinal(progress)) return "spent";
   if (!state?.targetPod) return "candidate";

@@ -135,7 +135,8 @@ export function createAgent(components: AgentComponents): Agent {
     rivals: createRivals({
       bird: components.bird,
       priorities: components.priorities,
-      isWiredElsewhere: (attachment) => isWiredElsewhere(view, nodeName, attachment),
+      // Before the cluster is known nobody can say that there is none.
+      isWiredElsewhere: (attachment) => !watch || isWiredElsewhere(view, nodeName, attachment),
       onProblem: perEndpoint("rivals"),
     }),
     promoter,

@@ -46,8 +46,12 @@ export function createIdentity({ client, view, nodeName }: IdentityOptions): Ide
     const ref = { name, namespace };
     const seen = await lookupWorkload(view, ref, { pod, signal, authority: client });
     if (seen.kind !== "vm") return undefined;
-    // Where the guest of a VM that has migrated runs, the view may have from before the last move.
-    if (seen.role !== "active" || seen.guest.pod === undefined) return seen;
+    if (seen.role !== "active") return seen;
+    // Where the guest of a VM that has migrated runs, the view may have from before the last move; and of a VM that lists more than
+    // one pod it may not know yet that it is being stopped.
+    const vmi = view.get(kinds.VirtualMachineInstance, { namespace, name: seen.name });
+    const isFirst = Object.keys(vmi?.status?.activePods ?? {}).length <= 1;
+    if (seen.guest.pod === undefined && isFirst) return seen;
     const now = await lookupWorkload(client, ref, { pod, signal });
     return now.kind === "vm" ? now : undefined;
   }
