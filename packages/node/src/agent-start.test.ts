@@ -1,7 +1,10 @@
 import { kinds } from "@fairlead/api";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Agent } from "./agent.ts";
+import { createFakeClock } from "./clock.ts";
+import { fakeAttachment } from "./fakes.fixture.ts";
 import { createLoneAgent } from "./lone-agent.fixture.ts";
+import { createFakeMigrationMemory } from "./migration-files.ts";
 import { putPod } from "./virtual-machine.fixture.ts";
 
 let lone: ReturnType<typeof createLoneAgent>;
@@ -78,4 +81,33 @@ it("a newer container that ADD makes meanwhile is not replaced by the one that w
   await started;
   expect((await addition).exitCode).toBe(0);
   expect(followed(agent)).toEqual(["web container-new"]);
+});
+
+it("an elevated priority that was over before the start does not end before the cluster is known", async () => {
+  const clock = createFakeClock();
+  const memory = createFakeMigrationMemory();
+  const attachment = fakeAttachment("virt-launcher-a", {
+    hostInterface: "cali0123456789a",
+    addresses: ["10.244.0.9"],
+  });
+  const { hostInterface: interfaceName, addresses } = attachment;
+  lone.attachments.put(attachment);
+  lone.routes.addInterface(interfaceName);
+  lone.routes.set(interfaceName, { interfaceName, addresses, state: "elevated" });
+  memory.save(attachment, { state: "TimeWait", epoch: 1, until: clock.now() - 1 });
+  const agent = lone.compose({ clock, memory });
+  const started = agent.start();
+  const state = () => agent.migrations.recordOf(attachment)?.state;
+  await untilWaiting();
+  clock.advance(60_000);
+  await untilWaiting();
+  expect(state()).toBe("TimeWait");
+  lone.open();
+  await started;
+  await expect
+    .poll(() => {
+      clock.advance(60_000);
+      return state();
+    })
+    .toBe("Base");
 });
