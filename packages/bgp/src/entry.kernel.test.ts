@@ -50,8 +50,10 @@ describe("BIRD's way out", () => {
   /** Ends BIRD and starts it again; the router and the worker's kernel must not see a route go, not for a moment. */
   async function expectUnnoticed(end: () => Promise<unknown>): Promise<void> {
     const watches = families.flatMap(({ address }) => [tor, worker].map((machine) => machine.watch(address)));
-    const others = worker.ip("route", "show", "proto", "bird");
-    expect(others).toContain("10.244.1.0/26");
+    const others = await eventually(
+      () => worker.ip("route", "show", "proto", "bird"),
+      (routes) => routes.includes("10.244.1.0/26"),
+    );
     await end();
     for (const { route, via } of families)
       expect(tor.ip("route", "show", "exact", route)).toContain(`via ${via} `);
