@@ -26,6 +26,7 @@ import { createPolicyEngine } from "@fairlead/policy";
 import { createNftablesDataplane } from "@fairlead/policy/nftables";
 import { createWorkloadRoutes } from "@fairlead/routes";
 import { pino } from "pino";
+import { collectDefaultMetrics } from "prom-client";
 import { createAgent } from "./agent.ts";
 import { systemClock } from "./clock.ts";
 import { watchedKinds } from "./cluster-watch.ts";
@@ -127,6 +128,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       readMtu: () => uplinkMtu(route),
     }),
   );
+  collectDefaultMetrics({ register: agent.metrics.registry, prefix: "fairlead_" });
   const health = resources.use(
     await serveHealth({
       port: options.healthPort,

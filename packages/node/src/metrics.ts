@@ -1,5 +1,5 @@
 import { parts, type Timing } from "@fairlead/cni";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type MigrationState, transitions } from "./migration.ts";
 import { type RemarkPart, type Remarks, remarkReasons } from "./remarks.ts";
 
@@ -28,7 +28,6 @@ const slow = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30];
 export function createAgentMetrics(sources: MetricSources): AgentMetrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry, prefix: "fairlead_" });
   const add = new Histogram({
     name: "fairlead_cni_add_seconds",
     help: "Parts of CNI ADD; total includes the messenger's start",
