@@ -1,0 +1,3 @@
+import { playHistories } from "./play.fixture.ts";
+
+playHistories(1_000, 1_000);
