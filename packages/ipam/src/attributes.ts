@@ -20,8 +20,6 @@ export const attribute = {
   container: "container",
   /** `resourceVersion` of the VMI on whose word the owners of the address were decided last. */
   vmiRevision: "vmi-revision",
-  /** `"yes"`: an IPAMHandle object exists for this ordinary pod, because it holds a borrowed address too. */
-  handleObject: "handle-object",
 } as const;
 
 /** Annotations of a VM's IPAMHandle object: what must outlive the owners. */

@@ -1,5 +1,4 @@
 import type { Allocated, Want } from "./allocator.ts";
-import { attribute } from "./attributes.ts";
 import { allocationsOfHandle, type Owners } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { giveBack } from "./give-back.ts";
@@ -27,11 +26,12 @@ export async function assignPod(
   const present = await presentOf(engine, host, handle);
   const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
   const owners: Owners = { active: ownerRecord(request, engine.now(), false), alternate: null };
-  let borrows = engine.handleObjects === "always";
+  if (present.length === 0 && engine.handleObjects !== "always") host.unindexed.add(handle);
   const index: HandleIndex = {
     covers: engine.handleObjects === "always" ? "all" : "borrowed",
     async add(cidr, count) {
-      borrows = true;
+      // Before the object may exist: whatever fails from here on, DEL looks for it.
+      host.unindexed.delete(handle);
       await engine.handles.add(handle, cidr, count);
     },
   };
@@ -41,7 +41,7 @@ export async function assignPod(
         family,
         count: 1,
         handle,
-        owners: borrows ? marked(owners) : owners,
+        owners,
         pools: [],
         maxPerHandle: 1,
         index,
@@ -64,17 +64,13 @@ export async function assignPod(
     );
     throw failure.reason;
   }
-  if (borrows) await markHandleObject(engine, host, handle, fresh);
+  if (index.covers === "borrowed" && !host.unindexed.has(handle))
+    await countOwn(engine, host, handle, [...present, ...fresh]);
   const kept = present.filter(({ block }) => families.includes(block.family));
   const place = ({ block }: Allocated) => families.indexOf(block.family);
   const allocated = [...kept, ...fresh].sort((a, b) => place(a) - place(b));
   return { allocated, reused: missing.length < families.length };
 }
-
-const marked = ({ active, alternate }: Owners): Owners => ({
-  active: { ...active, [attribute.handleObject]: "yes" },
-  alternate,
-});
 
 /** What the handle already has in the node's own blocks: the same request came before. */
 async function presentOf(engine: Engine, host: Host, handle: string): Promise<Allocated[]> {
@@ -109,27 +105,19 @@ async function takeAny(
   return got;
 }
 
-/**
- * The pod has a borrowed address, found by its IPAMHandle object. Its addresses in own blocks must say so, or their release would not
- * look for the object.
- */
-async function markHandleObject(engine: Engine, host: Host, handle: string, fresh: readonly Allocated[]) {
-  // Then they have said so from the start.
-  if (engine.handleObjects === "always") return;
-  for (const { block, ordinal } of fresh) {
-    if (!host.has(block.cidr)) continue;
-    await engine.blocks.update(block.cidr, (draft) => {
-      const present = draft.at(ordinal);
-      if (present?.owners.active && present.owners.active[attribute.handleObject] !== "yes")
-        draft.setOwners(ordinal, marked(present.owners));
-    });
-    await engine.handles.add(handle, block.cidr, 1);
-  }
+/** A pod with a borrowed address has an object, and that counts its addresses in own blocks, too. */
+async function countOwn(engine: Engine, host: Host, handle: string, held: readonly Allocated[]) {
+  const own = held.filter(({ block }) => host.has(block.cidr));
+  const counts = Object.fromEntries(own.map(({ block: { cidr } }) => [cidr, 1]));
+  await engine.handles.update(
+    handle,
+    (present) => present && { spec: { ...present.spec, block: { ...present.spec.block, ...counts } } },
+  );
 }
 
 /**
- * Gives back everything a container has. No read in the usual case: the node's own blocks are remembered. Where they know nothing of it
- * all blocks are looked through, if `search`.
+ * Gives back everything a container has. No read in the usual case: the node's own blocks are remembered, and so is who has
+ * addresses in them only. Where they know nothing of it all blocks are looked through, if `search`.
  */
 export async function releasePod(
   engine: Engine,
@@ -141,20 +129,10 @@ export async function releasePod(
   await host.load();
   const holding = host.holding(handle);
   const released: string[] = [];
-  let complete = holding.length > 0 && engine.handleObjects !== "always";
-  for (const cidr of holding) {
-    const block = engine.blocks.peek(cidr);
-    if (!block) continue;
-    for (const entry of block.spec.attributes)
-      if (
-        entry.handle_id === handle &&
-        (!entry.secondary?.[attribute.podUid] || entry.secondary[attribute.handleObject])
-      )
-        complete = false;
-  }
   const outcomes = await Promise.all(holding.map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
   released.push(...outcomes.flat());
-  if (!complete)
+  if (holding.length === 0 || !host.unindexed.has(handle))
     released.push(...(await releaseByHandle(engine, handle, { search: search && holding.length === 0 })));
+  host.unindexed.delete(handle);
   return released;
 }
