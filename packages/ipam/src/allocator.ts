@@ -1,6 +1,6 @@
 import { parseAddress } from "./address.ts";
 import { hostAffinity } from "./affinities.ts";
-import { addressInUse, assignOrdinal } from "./assign-ordinal.ts";
+import { addressInUse, assignOrdinal, checkHandleIsOfPod } from "./assign-ordinal.ts";
 import { tryDecodeBlock } from "./block-decode.ts";
 import { type Allocation, countFree, emptyBlock, type Owners } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
@@ -152,6 +152,7 @@ export class Allocator {
     return indexed(index, geometry.cidr, count, this.#options.logger, async () => {
       const taken = await this.#options.blocks.update(geometry.cidr, (draft) => {
         const own = want.maxPerHandle === undefined ? [] : draft.ofHandle(want.handle);
+        checkHandleIsOfPod(want.handle, own, want.owners);
         if (own.length > 0 && own.length >= (want.maxPerHandle ?? 0)) return { allocations: own, fresh: 0 };
         if (affinity !== undefined && draft.affinity !== affinity) return { allocations: [], fresh: 0 };
         const allocations = draft.allocate(count, want.handle, want.owners, reserved);

@@ -1,10 +1,12 @@
+import { attribute } from "./attributes.ts";
 import { type Allocation, type BlockDraft, type Owners, sameHandle } from "./block-draft.ts";
 import { IpamError } from "./errors.ts";
 import { blockName } from "./names.ts";
+import { describeOwner, isOfAnotherPod } from "./owner-record.ts";
 
 /**
  * Takes one named ordinal for a handle; what the handle already has there counts as taken.
- * @throws IpamError AddressInUse, AddressCoolingDown
+ * @throws IpamError AddressInUse, AddressCoolingDown, HandleCollision
  */
 export function assignOrdinal(
   draft: BlockDraft,
@@ -14,7 +16,10 @@ export function assignOrdinal(
 ): Allocation {
   const address = draft.geometry.addressOf(ordinal);
   const present = draft.at(ordinal);
-  if (present && sameHandle(present.handle, handle)) return present;
+  if (present && sameHandle(present.handle, handle)) {
+    checkHandleIsOfPod(handle, [present], owners);
+    return present;
+  }
   if (present) throw addressInUse(draft, ordinal);
   if (draft.state(ordinal) === "cooling")
     throw new IpamError("AddressCoolingDown", `${address} was released recently and rests`);
@@ -24,6 +29,21 @@ export function assignOrdinal(
     object: `IPAMBlock ${blockName(draft.geometry.cidr)}`,
     field: `spec.unallocated`,
   });
+}
+
+/**
+ * Handles are made of joined text and compared without case, so two containers can spell one. What a handle holds for a pod
+ * is not another pod's. The pods of a VM share its handle; they say so by their record.
+ * @throws IpamError HandleCollision
+ */
+export function checkHandleIsOfPod(handle: string, held: readonly Allocation[], { active }: Owners): void {
+  const { [attribute.namespace]: namespace, [attribute.pod]: name, [attribute.vmiName]: vm } = active ?? {};
+  if (namespace === undefined || name === undefined || vm !== undefined) return;
+  const other = held.find(({ owners }) => isOfAnotherPod(owners.active, { namespace, name }))?.owners.active;
+  if (other)
+    throw new IpamError("HandleCollision", `handle ${handle} holds an address of ${describeOwner(other)}`, {
+      object: `handle ${handle}`,
+    });
 }
 
 export const addressInUse = ({ geometry }: BlockDraft, ordinal: number): IpamError =>

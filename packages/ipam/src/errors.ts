@@ -34,7 +34,7 @@ export const remedies = {
   PreviousVmPresent:
     "Delete the other VM of this name and its pod, or give this one another name; a stopped VM keeps its address.",
   HandleCollision:
-    "Rename the VM, its namespace or the network: another owner's address stands under this name.",
+    "Rename the VM, its namespace or the network: another owner's address stands under this name. A pod made anew gets another container ID.",
   GuestElsewhere: "Nothing to do: KubeVirt says that the VM runs in another pod, and removes this one.",
   ObjectCorrupt:
     "Fairlead does not touch it. Repair or delete the object by hand, then run fairleadctl ipam check.",

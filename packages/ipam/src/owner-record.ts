@@ -18,6 +18,15 @@ export function isOwner(owner: Attributes | null, pod: OwningPod): boolean {
   return !uid || !pod.uid || uid === pod.uid;
 }
 
+/** Whether an owner record names a pod, and not this one. */
+export function isOfAnotherPod(
+  owner: Attributes | null,
+  { namespace, name }: Pick<OwningPod, "namespace" | "name">,
+): boolean {
+  if (owner?.[attribute.pod] === undefined) return false;
+  return owner[attribute.pod] !== name || owner[attribute.namespace] !== namespace;
+}
+
 /**
  * Whether an owner record is of this very sandbox. A runtime ends sandboxes of a pod that a newer one has replaced long ago;
  * what the newer one owns stays.

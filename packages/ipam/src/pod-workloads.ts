@@ -1,15 +1,16 @@
 import type { Allocated, Want } from "./allocator.ts";
+import { checkHandleIsOfPod } from "./assign-ordinal.ts";
 import { allocationsOfHandle, type Owners } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { giveBack } from "./give-back.ts";
 import type { HandleIndex } from "./handle-index.ts";
 import type { Host } from "./host.ts";
 import { selectPools } from "./pool.ts";
-import { releaseByHandle, releaseInBlock } from "./release.ts";
+import { releaseByHandle, releaseOwn, unlessOfAnother } from "./release.ts";
 import type { Family } from "./resources.ts";
 import type { Settings } from "./settings.ts";
 import { familiesOf, ownerRecord } from "./workload-request.ts";
-import type { WorkloadRequest } from "./workload-types.ts";
+import type { WorkloadRelease, WorkloadRequest } from "./workload-types.ts";
 
 /** Addresses of an ordinary pod, under the handle of its container. One block write each, shared with its neighbours. */
 export async function assignPod(
@@ -23,9 +24,9 @@ export async function assignPod(
   host.labels = request.nodeLabels ?? host.labels;
   await host.load();
   const families = familiesOf(request, addresses);
-  const present = await presentOf(engine, host, handle);
-  const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
   const owners: Owners = { active: ownerRecord(request, engine.now(), false), alternate: null };
+  const present = await presentOf(engine, host, handle, owners);
+  const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
   if (present.length === 0 && engine.handleObjects !== "always") host.unindexed.add(handle);
   const index: HandleIndex = {
     covers: engine.handleObjects === "always" ? "all" : "borrowed",
@@ -73,14 +74,15 @@ export async function assignPod(
 }
 
 /** What the handle already has in the node's own blocks: the same request came before. */
-async function presentOf(engine: Engine, host: Host, handle: string): Promise<Allocated[]> {
+async function presentOf(engine: Engine, host: Host, handle: string, owners: Owners): Promise<Allocated[]> {
   const present: Allocated[] = [];
   for (const cidr of host.holding(handle)) {
     // Deciding on what is remembered would be wrong if the address was collected meanwhile.
     const found = await engine.blocks.read(cidr);
     if (!found) continue;
-    for (const allocation of allocationsOfHandle(found.block.spec, found.geometry, handle))
-      present.push({ ...allocation, block: found.geometry });
+    const held = allocationsOfHandle(found.block.spec, found.geometry, handle);
+    checkHandleIsOfPod(handle, held, owners);
+    for (const allocation of held) present.push({ ...allocation, block: found.geometry });
   }
   return present;
 }
@@ -121,18 +123,19 @@ async function countOwn(engine: Engine, host: Host, handle: string, held: readon
  */
 export async function releasePod(
   engine: Engine,
-  node: string,
+  { node, pod }: Pick<WorkloadRelease, "node" | "pod">,
   handle: string,
   { search }: { readonly search: boolean },
 ): Promise<readonly string[]> {
   const host = engine.host(node);
   await host.load();
   const holding = host.holding(handle);
-  const released: string[] = [];
-  const outcomes = await Promise.all(holding.map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
-  released.push(...outcomes.flat());
+  const own = await releaseOwn(engine, holding, handle, unlessOfAnother(pod));
+  const released = [...own.released];
   if (holding.length === 0 || !host.unindexed.has(handle))
-    released.push(...(await releaseByHandle(engine, handle, { search: search && holding.length === 0 })));
+    released.push(
+      ...(await releaseByHandle(engine, handle, { search: search && holding.length === 0, pod })),
+    );
   host.unindexed.delete(handle);
   return released;
 }

@@ -12,11 +12,14 @@ import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { blockName } from "./names.ts";
+import { isOfAnotherPod, type OwningPod } from "./owner-record.ts";
 import type { Sequence } from "./resources.ts";
 
-/** What is to be freed in one block: an ordinal, a handle's addresses, or an ordinal only if it is still this handle's or allocation. */
+type PodName = Pick<OwningPod, "namespace" | "name">;
+
+/** What is to be freed in one block: an ordinal, with guards only if it is still this handle's or this allocation. */
 export interface ReleaseItem {
-  readonly ordinal?: number | undefined;
+  readonly ordinal: number;
   readonly handle?: string | undefined;
   /** The allocation's sequence number as it was read. */
   readonly sequence?: Sequence | undefined;
@@ -26,18 +29,9 @@ export interface ReleaseItem {
 
 /**
  * Frees addresses of one block in one write, all or none.
- * @returns the addresses that were allocated and are free now
+ * @returns what was allocated and is free now
  * @throws IpamError HandleMismatch, SequenceMismatch, OwnerConflict
  */
-export async function releaseInBlock(
-  engine: Engine,
-  cidr: string,
-  items: readonly ReleaseItem[],
-): Promise<string[]> {
-  return (await freeInBlock(engine, cidr, items)).map(({ address }) => address);
-}
-
-/** The same, telling what was freed. */
 export async function freeInBlock(
   engine: Engine,
   cidr: string,
@@ -45,7 +39,6 @@ export async function freeInBlock(
 ): Promise<Allocation[]> {
   const released = await engine.blocks.update(cidr, (draft) => {
     const leaving = items.flatMap(({ ordinal, handle, sequence, owner }) => {
-      if (ordinal === undefined) return handle === undefined ? [] : draft.ofHandle(handle);
       const present = draft.at(ordinal);
       if (!present) return [];
       const object = `IPAMBlock ${blockName(cidr)}`;
@@ -99,14 +92,51 @@ export async function freeUnchanged(engine: Pick<Engine, "blocks">, allocation: 
   return freed === true;
 }
 
+/** Whether an address of a handle may be freed: two owners can spell one handle. */
+type IsOwn = (held: Allocation) => boolean;
+
+/** All that is not recorded for another pod; without a pod all there is. */
+export const unlessOfAnother =
+  (pod?: PodName): IsOwn =>
+  ({ owners }) =>
+    !pod || !isOfAnotherPod(owners.active, pod);
+
 /**
- * Frees every address of a handle: those its IPAMHandle object leads to, and, to be sure (`search`), those in any block.
+ * Frees a handle's own addresses in these blocks, one write each.
+ * @returns them, and whether the handle has others there
+ */
+export async function releaseOwn(
+  engine: Engine,
+  cidrs: Iterable<string>,
+  handle: string,
+  isOwn: IsOwn,
+): Promise<{ readonly released: readonly string[]; readonly hasOthers: boolean }> {
+  const outcomes = await Promise.all(
+    [...cidrs].map((cidr) =>
+      engine.blocks.update(cidr, (draft) => {
+        const held = draft.ofHandle(handle);
+        const own = held.filter(isOwn);
+        for (const { ordinal } of own) draft.release(ordinal);
+        return { own, hasOthers: own.length < held.length };
+      }),
+    ),
+  );
+  const found = outcomes.filter((outcome) => outcome !== blockGone);
+  return {
+    released: found.flatMap(({ own }) => own.map(({ address }) => address)),
+    hasOthers: found.some(({ hasOthers }) => hasOthers),
+  };
+}
+
+/**
+ * Frees every address of a handle, or of a pod under it: those its IPAMHandle object leads to, and, to be sure (`search`), those in
+ * any block.
  * @returns the addresses freed; none when there is no such handle
  */
 export async function releaseByHandle(
   engine: Engine,
   handle: string,
-  { search }: { readonly search: boolean },
+  { search, pod }: { readonly search: boolean; readonly pod?: PodName },
 ): Promise<readonly string[]> {
   const object = await engine.handles.read(handle);
   const cidrs = new Set([...(object ? Object.keys(object.spec.block) : []), ...engine.blocks.inDoubt()]);
@@ -115,39 +145,28 @@ export async function releaseByHandle(
       const geometry = tryDecodeBlock(block);
       if (geometry && allocationsOfHandle(block.spec, geometry, handle).length > 0) cidrs.add(geometry.cidr);
     }
-  const released = await Promise.all([...cidrs].map((cidr) => releaseInBlock(engine, cidr, [{ handle }])));
-  if (object) await forgetHandle(engine, handle, object.metadata.resourceVersion);
-  return released.flat();
+  const { released, hasOthers } = await releaseOwn(engine, cidrs, handle, unlessOfAnother(pod));
+  if (object && !hasOthers) await forgetHandle(engine, handle, object.metadata.resourceVersion);
+  return released;
 }
 
 /**
  * Frees what a pod has under a handle that others could have as well (`namespace.pod` of old versions): only addresses whose
  * record names this pod, and none of a VM.
  */
-export async function releaseOfPod(
-  engine: Engine,
-  handle: string,
-  pod: { readonly namespace: string; readonly name: string },
-): Promise<readonly string[]> {
+export async function releaseOfPod(engine: Engine, handle: string, pod: PodName): Promise<readonly string[]> {
   const object = await engine.handles.read(handle);
-  const released: string[] = [];
-  let others = 0;
-  for (const cidr of Object.keys(object?.spec.block ?? {})) {
-    const freed = await engine.blocks.update(cidr, (draft) => {
-      const held = draft.ofHandle(handle);
-      const own = held.filter(
-        ({ owners: { active } }) =>
-          active?.[attribute.namespace] === pod.namespace &&
-          active[attribute.pod] === pod.name &&
-          active[attribute.vmiName] === undefined,
-      );
-      others += held.length - own.length;
-      for (const { ordinal } of own) draft.release(ordinal);
-      return own;
-    });
-    if (freed !== blockGone) released.push(...freed.map(({ address }) => address));
-  }
-  if (object && others === 0) await forgetHandle(engine, handle, object.metadata.resourceVersion);
+  if (!object) return [];
+  const { released, hasOthers } = await releaseOwn(
+    engine,
+    Object.keys(object.spec.block),
+    handle,
+    ({ owners: { active } }) =>
+      active?.[attribute.namespace] === pod.namespace &&
+      active[attribute.pod] === pod.name &&
+      active[attribute.vmiName] === undefined,
+  );
+  if (!hasOthers) await forgetHandle(engine, handle, object.metadata.resourceVersion);
   return released;
 }
 

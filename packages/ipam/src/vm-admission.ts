@@ -1,4 +1,5 @@
 import { attribute } from "./attributes.ts";
+import { sameHandle } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { describeOwner } from "./owner-record.ts";
@@ -56,7 +57,7 @@ async function forgetStrangers(engine: Engine, { vm }: VmRequest, handle: string
     if (isStranger(owners.active) || isStranger(owners.alternate))
       await engine.blocks.update(block.cidr, (draft) => {
         const present = draft.at(ordinal);
-        if (present?.handle !== handle) return;
+        if (!present || !sameHandle(present.handle, handle)) return;
         const { active, alternate } = present.owners;
         draft.setOwners(ordinal, {
           active: isStranger(active) ? null : active,

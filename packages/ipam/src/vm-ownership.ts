@@ -1,4 +1,5 @@
 import { attribute } from "./attributes.ts";
+import { sameHandle } from "./block-draft.ts";
 import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
@@ -33,7 +34,7 @@ export async function claimOwnership(
           block.cidr,
           (draft): Claim | undefined => {
             const present = draft.at(ordinal);
-            if (!present || present.handle?.toLowerCase() !== handle.toLowerCase()) return undefined;
+            if (!present || !sameHandle(present.handle, handle)) return undefined;
             const claim = judgeClaim(event, present.owners, claimant, over);
             if (claim.verdict === "write") draft.setOwners(ordinal, claim.owners);
             return claim;

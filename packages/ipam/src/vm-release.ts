@@ -1,3 +1,4 @@
+import { sameHandle } from "./block-draft.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { describeOwner, isOwner, type OwningPod } from "./owner-record.ts";
@@ -42,7 +43,7 @@ export async function releaseVm(engine: Engine, handle: string, leave: VmLeave):
         block.cidr,
         (draft) => {
           const present = draft.at(ordinal);
-          if (!present || present.handle?.toLowerCase() !== handle.toLowerCase()) return "absent";
+          if (!present || !sameHandle(present.handle, handle)) return "absent";
           const { owners, wasOwner } = ownersAfter(present.owners, pod, vm?.guest);
           isOwner ||= wasOwner;
           if (free && !owners.active && !owners.alternate && isOf(vm, present)) {

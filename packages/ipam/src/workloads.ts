@@ -95,7 +95,7 @@ export function createWorkloads(engine: Engine): Workloads {
     }
     if (!finished.has(container)) {
       // Who owned the VM's address was given none of its own, so not all blocks need be looked through for one.
-      const own = await releasePod(engine, request.node, container, { search: !isOwner });
+      const own = await releasePod(engine, request, container, { search: !isOwner });
       released.push(...own);
       if (own.length === 0 && kept.length === 0)
         released.push(...(await releaseOfPod(engine, legacyPodHandle(pod.namespace, pod.name), pod)));

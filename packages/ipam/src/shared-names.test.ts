@@ -1,0 +1,62 @@
+/** Names are joined, shortened and compared without case: two owners can come to one, and neither gets or loses what is the other's. */
+import { describe, expect, test } from "vitest";
+import { del, Testbed, texts } from "./testbed.ts";
+
+const allInUse = async (bed: Testbed, addresses: readonly string[]) => {
+  const shown = await Promise.all(addresses.map((address) => bed.boot().show(address)));
+  return shown.every(({ inUse }) => inUse);
+};
+
+describe("two containers that spell one handle", () => {
+  const spellings = [
+    ["joined elsewhere", { network: "a.b", containerId: "c" }, { network: "a", containerId: "b.c" }],
+    ["in another case", { network: "net", containerId: "abc" }, { network: "NET", containerId: "ABC" }],
+  ] as const;
+
+  test.each(spellings)(
+    "%s: the second pod is refused, and its DEL frees nothing of the first",
+    async (...names) => {
+      const [, first, second] = names;
+      const bed = new Testbed();
+      const ipam = bed.boot();
+      const has = texts(await ipam.workloads.assign(bed.pod("node-1", first)));
+      const other = bed.pod("node-1", second);
+      await expect(ipam.workloads.assign(other)).rejects.toMatchObject({ code: "HandleCollision" });
+      for (const one of [ipam, bed.boot()])
+        expect(await one.workloads.release(del(other))).toEqual({ released: [], kept: [] });
+      expect(await allInUse(bed, has)).toBe(true);
+    },
+  );
+
+  test.each(spellings)("%s: nor when the first has borrowed", async (...names) => {
+    const [, first, second] = names;
+    const bed = new Testbed({ cidr: "10.0.0.0/30", blockSize: 30 }, { cidr: "fd00::/126", blockSize: 126 });
+    for (const cidr of ["10.0.0.0/30", "fd00::/126"]) await bed.boot().affinities.claim("node-2", cidr);
+    const has = texts(await bed.boot().workloads.assign(bed.pod("node-1", first)));
+    for (const node of ["node-1", "node-2"]) {
+      const other = bed.pod(node, second);
+      const ipam = bed.boot();
+      await expect(ipam.workloads.assign(other)).rejects.toMatchObject({ code: "HandleCollision" });
+      await ipam.workloads.release(del(other));
+    }
+    expect(await allInUse(bed, has)).toBe(true);
+    expect(await bed.store.list("IPAMHandle")).toHaveLength(1);
+  });
+});
+
+test("a new VM inherits from a deleted one whose handle was written in another case", async () => {
+  const bed = new Testbed();
+  const old = bed.pod("node-1", { network: "Tenant", vm: bed.vm("a").active });
+  const has = texts(await bed.boot({ facts: bed.facts }).workloads.assign(old));
+  for (const block of await bed.store.list("IPAMBlock")) {
+    const attributes = block.spec.attributes.map((one) => ({
+      ...one,
+      handle_id: one.handle_id!.toLowerCase(),
+    }));
+    await bed.store.replace("IPAMBlock", { ...block, spec: { ...block.spec, attributes } });
+  }
+  bed.pods.delete(`default/${old.pod.name}`);
+  const { active } = bed.vm("a", { uid: "vm-new", vmiUid: "vmi-new" });
+  const next = bed.pod("node-2", { network: "Tenant", vm: active });
+  expect(texts(await bed.boot({ facts: bed.facts }).workloads.assign(next))).toEqual(has);
+});
