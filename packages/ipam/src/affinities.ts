@@ -2,7 +2,7 @@ import { tryDecodeBlock } from "./block-decode.ts";
 import { emptyBlock, isEmptyBlock } from "./block-draft.ts";
 import { type BlockGeometry, blockGeometry } from "./block-geometry.ts";
 import { type BlockTable, blockGone, ignoreConflict } from "./block-table.ts";
-import { affinityLabels, affinityName, blockName } from "./names.ts";
+import { affinityLabels, affinityName, blockName, hashedAffinityName } from "./names.ts";
 import type { BlockAffinity, IPAMBlock } from "./resources.ts";
 import { type IpamStore, isStoreError } from "./store.ts";
 
@@ -109,7 +109,7 @@ export class Affinities {
     if (previous !== mine) {
       if (!this.isFree(before.block)) return undefined;
       const loser = nodeOfAffinity(previous);
-      const left = loser && (await this.#store.get("BlockAffinity", affinityName(loser, cidr)));
+      const left = loser && (await this.#find(loser, cidr)).affinity;
       const taken = await this.#blocks.update(cidr, (draft) => {
         if (draft.affinity === mine) return true;
         if (draft.affinity !== null && (draft.affinity !== previous || !draft.isEmpty)) return false;
@@ -141,9 +141,9 @@ export class Affinities {
     state: BlockAffinity["spec"]["state"],
     known?: BlockAffinity,
   ): Promise<BlockAffinity> {
-    const name = affinityName(node, cidr);
     const labels = affinityLabels(node, cidr);
     const spec = { state, node, type: "host", cidr, deleted: false } as const;
+    let name = affinityName(node, cidr);
     let existing = known;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -156,9 +156,22 @@ export class Affinities {
           : await this.#store.create("BlockAffinity", { metadata: { name, labels }, spec });
       } catch (error) {
         if (!isStoreError(error, "AlreadyExists", "Conflict") || attempt >= 10) throw error;
-        existing = await this.#store.get("BlockAffinity", name);
+        ({ name, affinity: existing } = await this.#find(node, cidr));
       }
     }
+  }
+
+  /** A node's affinity to a block, and the name it has or may get: the usual one, unless that is taken by another. */
+  async #find(
+    node: string,
+    cidr: string,
+  ): Promise<{ readonly name: string; readonly affinity: BlockAffinity | undefined }> {
+    const usual = affinityName(node, cidr);
+    const found = await this.#store.get("BlockAffinity", usual);
+    const isIts = ({ spec }: BlockAffinity) => spec.node === node && spec.cidr === cidr;
+    if (!found || isIts(found)) return { name: usual, affinity: found };
+    const name = hashedAffinityName(node, cidr);
+    return { name, affinity: await this.#store.get("BlockAffinity", name) };
   }
 
   /** The node keeps its block after all, unless somebody has written the affinity since: he knows better. */

@@ -22,11 +22,18 @@ const dashed = (cidr: string) => cidr.replace(/[.:/]/g, "-");
 /** `10.0.0.0/26` is stored as `10-0-0-0-26`. */
 export const blockName = (cidr: string): string => dashed(cidr);
 
-/** `<node>-<cidr>`; where that would be too long for an object name, the node's name gives way to a hash at the end. */
+/**
+ * `<node>-<cidr>`, as the incumbent names it; where that would be too long for an object name, the node's name gives way to a hash at
+ * the end. Block `2::/122` of node `a-1` has the name of block `1:2::/122` of node `a`: whose affinity it is, its `spec` says.
+ */
 export function affinityName(node: string, cidr: string): string {
+  const name = `${node}-${dashed(cidr)}`;
+  return name.length < objectNameLimit ? name : hashedAffinityName(node, cidr);
+}
+
+/** The name of an affinity whose usual one is taken. Its hash tells where the node's name ends. */
+export function hashedAffinityName(node: string, cidr: string): string {
   const block = dashed(cidr);
-  const name = `${node}-${block}`;
-  if (name.length < objectNameLimit) return name;
   const tail = hash(`${node}+${block}`, 11);
   const room = objectNameLimit - 1 - block.length - tail.length - 2;
   return `${node.slice(0, room)}-${block}-${tail}`;

@@ -60,3 +60,29 @@ test("a new VM inherits from a deleted one whose handle was written in another c
   const next = bed.pod("node-2", { network: "Tenant", vm: active });
   expect(texts(await bed.boot({ facts: bed.facts }).workloads.assign(next))).toEqual(has);
 });
+
+test("two nodes whose affinities spell one name have one each, found again and released each for itself", async () => {
+  const [far, near] = ["1:2::/122", "2::/122"] as const;
+  const bed = new Testbed({ cidr: far, blockSize: 122 }, { cidr: near, blockSize: 122 });
+  await bed.boot().affinities.claim("a", far);
+  await bed.boot().affinities.claim("a-1", near);
+  const affinities = async () =>
+    (await bed.store.list("BlockAffinity")).map(
+      ({ spec: { node, cidr, state } }) => `${node} ${cidr} ${state}`,
+    );
+  expect(await affinities()).toEqual([`a ${far} confirmed`, `a-1 ${near} confirmed`]);
+  expect((await bed.store.list("BlockAffinity")).map(({ metadata }) => metadata.name)).toEqual([
+    "a-1-2---122",
+    expect.stringMatching(/^a-1-2---122-[0-9a-f]{11}$/),
+  ]);
+  for (const [node, cidr] of [
+    ["a", far],
+    ["a-1", near],
+  ] as const) {
+    const pod = bed.pod(node, { families: [6], pools: { 6: [cidr] } });
+    expect(texts(await bed.boot().workloads.assign(pod))).toEqual([cidr.replace("/122", "")]);
+    await bed.boot().workloads.release(del(pod));
+  }
+  expect(await bed.boot().affinities.release("a-1", near)).toBe(true);
+  expect(await affinities()).toEqual([`a ${far} confirmed`]);
+});
