@@ -22,6 +22,10 @@ const dashed = (cidr: string) => cidr.replace(/[.:/]/g, "-");
 /** `10.0.0.0/26` is stored as `10-0-0-0-26`. */
 export const blockName = (cidr: string): string => dashed(cidr);
 
+/** A text of at most `longest` characters: one that is longer ends in a hash of all of it. */
+export const shortened = (text: string, longest: number): string =>
+  text.length <= longest ? text : `${text.slice(0, longest - 12)}-${hash(text, 11)}`;
+
 /**
  * `<node>-<cidr>`, as the incumbent names it; where that would be too long for an object name, the node's name gives way to a hash at
  * the end. Block `2::/122` of node `a-1` has the name of block `1:2::/122` of node `a`: whose affinity it is, its `spec` says.

@@ -86,3 +86,35 @@ test("two nodes whose affinities spell one name have one each, found again and r
   expect(await bed.boot().affinities.release("a-1", near)).toBe(true);
   expect(await affinities()).toEqual([`a ${far} confirmed`]);
 });
+
+describe("a part of a split pool", () => {
+  const split = (bed: Testbed, name: string) =>
+    bed.boot().pools.split({ number: 2, name, datastoreLocked: true });
+  const load = (bed: Testbed, name: string, cidr: string) =>
+    bed.store.load("IPPool", { metadata: { name }, spec: { cidr } });
+  const cidrs = async (bed: Testbed) => (await bed.store.list("IPPool")).map(({ spec }) => spec.cidr).sort();
+
+  test.each([
+    ["10.1.0.0/24", "10.2.0.0/24", ["10.1.0.0/25", "10.1.0.128/25", "10.2.0.0/25", "10.2.0.128/25"]],
+    ["fd01::/118", "fd02::/118", ["fd01::/119", "fd01::200/119", "fd02::/119", "fd02::200/119"]],
+  ])("%s and %s, whose long names begin alike, have parts of their own", async (one, other, parts) => {
+    const bed = new Testbed({ cidr: "10.0.0.0/24" });
+    const begin = "p".repeat(246);
+    load(bed, `${begin}a`, one);
+    load(bed, `${begin}b`, other);
+    await split(bed, `${begin}a`);
+    await split(bed, `${begin}b`);
+    expect(await cidrs(bed)).toEqual(["10.0.0.0/24", ...parts].sort());
+  });
+
+  test.each([
+    ["10.1.0.0/24", "10.2.0.0/24"],
+    ["fd01::/118", "fd02::/118"],
+  ])("%s is not a pool that only has its name: nothing is split", async (cidr, other) => {
+    const bed = new Testbed({ cidr: "10.0.0.0/24" });
+    load(bed, "x", cidr);
+    load(bed, "split-x-1", other);
+    await expect(split(bed, "x")).rejects.toMatchObject({ code: "RequestInvalid" });
+    expect(await cidrs(bed)).toEqual(["10.0.0.0/24", cidr, other].sort());
+  });
+});

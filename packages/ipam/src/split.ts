@@ -1,6 +1,7 @@
 import { addressBits, formatCidr, parseCidr } from "./address.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
+import { shortened } from "./names.ts";
 import { decodePool } from "./pool.ts";
 import type { IPPool } from "./resources.ts";
 
@@ -14,6 +15,9 @@ export interface SplitRequest {
   /** Whether the datastore is locked: nobody allocates meanwhile. */
   readonly datastoreLocked: boolean;
 }
+
+/** How much of the pool's name goes into a part's, beside `split-` and a number of up to 10 digits. */
+const longestPart = 236;
 
 /**
  * The pools one pool becomes. Pure.
@@ -30,7 +34,7 @@ export function planSplit(pool: IPPool, number: number): IPPool[] {
   const size = 1n << BigInt(addressBits(network.family) - prefixLength);
   return Array.from({ length: number }, (_, i) => ({
     metadata: {
-      name: `split-${pool.metadata.name.slice(0, 245)}-${i}`,
+      name: `split-${shortened(pool.metadata.name, longestPart)}-${i}`,
       ...(pool.metadata.labels ? { labels: pool.metadata.labels } : {}),
     },
     spec: {
@@ -61,10 +65,21 @@ export async function split(engine: Engine, request: SplitRequest): Promise<read
   );
   if (!pool) throw new IpamError("PoolNotFound", `IPPool ${request.name ?? request.cidr} does not exist`);
   const parts = planSplit(pool, request.number);
-  const existing = new Set(pools.map(({ metadata }) => metadata.name));
+  const existing = new Map(pools.map((one) => [one.metadata.name, one]));
+  for (const { metadata, spec } of parts) {
+    const other = existing.get(metadata.name)?.spec.cidr;
+    if (other !== undefined && other !== spec.cidr)
+      throw new IpamError(
+        "RequestInvalid",
+        `IPPool ${metadata.name} exists and is not a part, it is ${other}`,
+        {
+          object: `IPPool ${pool.metadata.name}`,
+        },
+      );
+  }
   const created: IPPool[] = [];
   for (const part of parts)
-    created.push(existing.has(part.metadata.name) ? part : await engine.store.create("IPPool", part));
+    created.push(existing.get(part.metadata.name) ?? (await engine.store.create("IPPool", part)));
   await engine.store.remove("IPPool", pool);
   await engine.settings({ fresh: true });
   return created;
