@@ -276,7 +276,7 @@ export class Allocator {
     const geometry = blockAround(pool, address.value);
     if (host.has(geometry.cidr)) return geometry;
     const existing = await this.#options.blocks.read(geometry.cidr);
-    if (!existing) await this.#createBlock(host, geometry, settings);
+    if (!existing) await this.#createBlock(host, geometry, pool, settings);
     else if (
       settings.configuration.strictAffinity &&
       existing.block.spec.affinity !== hostAffinity(host.node)
@@ -323,11 +323,11 @@ export class Allocator {
     });
   }
 
-  async #createBlock(host: Host, geometry: BlockGeometry, settings: Settings) {
+  async #createBlock(host: Host, geometry: BlockGeometry, pool: Pool, settings: Settings) {
     const { maxBlocksPerHost, strictAffinity } = settings.configuration;
     const limit = maxBlocksPerHost || Number.POSITIVE_INFINITY;
     const mayClaim = [...host.blocks(geometry.family)].length < limit;
-    if (mayClaim && (await host.claimExactly(geometry))) return;
+    if (mayClaim && (await host.claimExactly(geometry, pool))) return;
     if (strictAffinity)
       throw new IpamError("StrictAffinity", `node ${host.node} cannot have block ${geometry.cidr}`);
     try {

@@ -6,6 +6,7 @@ import { countFree } from "./block-draft.ts";
 import type { BlockGeometry } from "./block-geometry.ts";
 import type { BlockTable } from "./block-table.ts";
 import { defaultMaxBlocksPerHost } from "./configuration.ts";
+import { IpamError } from "./errors.ts";
 import { Flight } from "./flight.ts";
 import { candidateBlocks, type Pool, poolOf } from "./pool.ts";
 import type { Family, IPAMBlock } from "./resources.ts";
@@ -19,6 +20,8 @@ export interface HostOptions {
   readonly blocks: BlockTable;
   /** All blocks, newest state; shared by whoever asks at the same time. */
   readonly listBlocks: () => Promise<readonly IPAMBlock[]>;
+  /** Whether a pool gives out addresses still, read live. */
+  readonly isOpen: (pool: Pool) => Promise<boolean>;
   readonly now: () => Date;
   readonly random: () => number;
 }
@@ -118,7 +121,10 @@ export class Host {
     if ([...this.#own].some(isOld)) await this.#refresh.run();
   }
 
-  /** Claims one more block of the pools. Requests that need one at the same time share it. */
+  /**
+   * Claims one more block of the pools. Requests that need one at the same time share it.
+   * @throws IpamError PoolNotFound when a pool was disabled or deleted meanwhile
+   */
   claim(
     family: Family,
     pools: readonly Pool[],
@@ -155,7 +161,7 @@ export class Host {
       const choices = this.#choices(await this.#options.listBlocks(), pools, seed, wanted);
       if (choices.length === 0) return "none";
       const choice = choices[Math.floor(this.#options.random() * choices.length)]!;
-      if (await this.#take(choice)) return "claimed";
+      if (await this.#take(choice, poolOf(pools, choice.network))) return "claimed";
     }
     return "none";
   }
@@ -171,7 +177,7 @@ export class Host {
       if (tried === nearbyAttempts) return false;
       if (!wanted(geometry)) continue;
       if (tried++ > 0 && (await this.#options.blocks.tryRead(geometry.cidr))) continue;
-      if (await this.#take(geometry)) return true;
+      if (await this.#take(geometry, pool)) return true;
     }
     return false;
   }
@@ -207,18 +213,32 @@ export class Host {
     return free;
   }
 
-  async #take(geometry: BlockGeometry): Promise<boolean> {
+  async #take(geometry: BlockGeometry, pool: Pool | undefined): Promise<boolean> {
     const block = await this.#options.affinities.claim(this.node, geometry);
     if (!block) return false;
+    if (pool && !(await this.#options.isOpen(pool))) {
+      await this.#options.affinities.release(this.node, geometry.cidr, { mustBeEmpty: true });
+      throw poolClosed(pool);
+    }
     this.#add(block);
     return true;
   }
 
-  /** Claims this very block if nobody has it; for static addresses. */
-  async claimExactly(geometry: BlockGeometry): Promise<boolean> {
-    return this.has(geometry.cidr) || this.#take(geometry);
+  /**
+   * Claims this very block if nobody has it; for static addresses.
+   * @throws IpamError PoolNotFound when its pool was disabled or deleted meanwhile
+   */
+  async claimExactly(geometry: BlockGeometry, pool?: Pool): Promise<boolean> {
+    return this.has(geometry.cidr) || this.#take(geometry, pool);
   }
 }
+
+/**
+ * Whoever deletes a pool disables it, and then looks for its blocks. So a block that was made before this look is seen, and who makes
+ * one later sees that the pool is disabled.
+ */
+const poolClosed = ({ name }: Pool) =>
+  new IpamError("PoolNotFound", "it was disabled or deleted meanwhile", { object: `IPPool ${name}` });
 
 const known = new WeakMap<IPAMBlock, ReadonlySet<string>>();
 

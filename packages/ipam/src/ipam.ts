@@ -40,7 +40,7 @@ import {
 } from "./leak-report.ts";
 import { addressesOf } from "./lookup.ts";
 import { type AddressOwners, getOwners, type SetOwners, setOwners } from "./owners.ts";
-import { checkPoolFits, decodePool } from "./pool.ts";
+import { checkPoolFits, decodePool, type Pool } from "./pool.ts";
 import { releaseByHandle } from "./release.ts";
 import {
   type AddressRelease,
@@ -211,6 +211,11 @@ export function createEngine(options: IpamOptions): Engine {
   const affinities = new Affinities({ store, blocks, now });
   const listing = new Flight(() => store.list("IPAMBlock"));
   const listBlocks = () => listing.run();
+  const isOpen = async ({ name, cidr }: Pool) => {
+    const object = await store.get("IPPool", name);
+    const pool = object && decodePool(object);
+    return pool?.allocatable === true && pool.cidr === cidr;
+  };
   const hosts = new Map<string, Host>();
   const logger = options.logger ?? silent;
   return {
@@ -230,7 +235,7 @@ export function createEngine(options: IpamOptions): Engine {
     host(node) {
       let host = hosts.get(node);
       if (!host) {
-        host = new Host({ node, affinities, blocks, listBlocks, now, random });
+        host = new Host({ node, affinities, blocks, listBlocks, isOpen, now, random });
         hosts.set(node, host);
       }
       return host;

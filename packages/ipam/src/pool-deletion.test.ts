@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createFaultyStore } from "./faulty-store.ts";
 import type { Ipam } from "./ipam.ts";
 import { blockName } from "./names.ts";
 import type { IPAMBlock } from "./resources.ts";
@@ -56,6 +57,36 @@ describe.each(families)("an IPv$family pool that is to be deleted", ({ family, c
     expect(await bed.boot({ store }).pools.delete(name)).toEqual({ deleted: false, inUse: 1 });
     expect(await state(bed)).toEqual({ pool: "disabled", affinities: 1 });
     expect((await late.show(address)).inUse).toBe(true);
+  });
+
+  test.each<[string, (bed: Testbed, ipam: Ipam) => Promise<unknown>]>([
+    ["a pod", (bed, ipam) => ipam.workloads.assign(bed.pod("node-1", { families: [family] }))],
+    [
+      "a VM",
+      (bed, ipam) => ipam.workloads.assign(bed.pod("node-1", { families: [family], vm: bed.vm("a").active })),
+    ],
+    ["a named address", (_, ipam) => place(ipam, "a")],
+  ])("gives nothing to %s whose request was under way, at whatever call it is deleted", async (_, ask) => {
+    let wasDeleted = true;
+    for (let n = 1; wasDeleted; n++) {
+      const bed = new Testbed();
+      let calls = 0;
+      wasDeleted = false;
+      const gate = async () => {
+        if (++calls === n) wasDeleted = (await bed.boot().pools.delete(name)).deleted;
+      };
+      const asking = bed.boot({ store: createFaultyStore(bed.store, { gate }) });
+      const error: unknown = await ask(bed, asking).then(
+        () => undefined,
+        (error) => error,
+      );
+      const blocks = (await bed.store.list("IPAMBlock")).filter(({ spec }) => spec.cidr.startsWith(cidr[0]!));
+      if (!wasDeleted) continue;
+      expect({ n, blocks, ...(await state(bed)) }).toEqual({ n, blocks: [], pool: "other", affinities: 0 });
+      expect(error).toMatchObject({
+        code: expect.stringMatching(/^(NoPools|PoolNotFound|AddressNotInPool)$/),
+      });
+    }
   });
 
   test("stays when somebody enables it meanwhile", async () => {
