@@ -38,8 +38,8 @@ export class Host {
   readonly node: string;
   /** Labels the node had when it last asked for an address. */
   labels: Labels | undefined;
-  /** Handles of containers to which this process gave addresses of own blocks only: there is no IPAMHandle object of them. */
-  readonly unindexed = new Set<string>();
+  /** Handles of containers to which this process gave so many addresses, of own blocks only: there is no IPAMHandle object of them. */
+  readonly unindexed = new Map<string, number>();
   readonly #options: HostOptions;
   readonly #own = new Map<string, BlockGeometry>();
   #loaded: Promise<void> | undefined;

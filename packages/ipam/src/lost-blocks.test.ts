@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createFaultyStore } from "./faulty-store.ts";
 import type { IpamKind } from "./resources.ts";
 import { type IpamStore, StoreError } from "./store.ts";
-import { Testbed, texts } from "./testbed.ts";
+import { del, Testbed, texts } from "./testbed.ts";
 import { findViolations } from "./violations.ts";
 
 const named = ["10.0.0.7", "fd00::7"];
@@ -205,5 +205,20 @@ describe("an affinity", () => {
     );
     await bed.boot({ store }).affinities.release("node-1", "10.0.0.0/26", { mustBeEmpty: true });
     expect(await affinities(bed)).toEqual([]);
+  });
+});
+
+describe.each(["10.0.0.0/26", "fd00::8900/122"])("a pod whose block %s was taken from its node", (cidr) => {
+  test.each([true, false])("gives back what it has there, too (agent restarted: %s)", async (isRestarted) => {
+    const bed = new Testbed();
+    const ipam = bed.boot();
+    const pod = bed.pod("node-1");
+    const { addresses } = await ipam.workloads.assign(pod);
+    expect(await bed.boot().affinities.release("node-1", cidr)).toBe(true);
+    await ipam.affinities.list();
+    const next = isRestarted ? bed.boot() : ipam;
+    expect([...(await next.workloads.release(del(pod))).released].sort()).toEqual(
+      texts({ addresses }).sort(),
+    );
   });
 });

@@ -27,7 +27,7 @@ export async function assignPod(
   const owners: Owners = { active: ownerRecord(request, engine.now(), false), alternate: null };
   const present = await presentOf(engine, host, handle, owners);
   const missing = families.filter((family) => !present.some(({ block }) => block.family === family));
-  if (present.length === 0 && engine.handleObjects !== "always") host.unindexed.add(handle);
+  if (present.length === 0 && engine.handleObjects !== "always") host.unindexed.set(handle, families.length);
   const index: HandleIndex = {
     covers: engine.handleObjects === "always" ? "all" : "borrowed",
     async add(cidr, count) {
@@ -119,7 +119,8 @@ async function countOwn(engine: Engine, host: Host, handle: string, held: readon
 
 /**
  * Gives back everything a container has. No read in the usual case: the node's own blocks are remembered, and so is who has
- * addresses in them only. Where they know nothing of it all blocks are looked through, if `search`.
+ * addresses in them only. Where addresses of it are missing there, all blocks are looked through, if `search`: the block of one
+ * may have been taken from the node.
  */
 export async function releasePod(
   engine: Engine,
@@ -129,13 +130,18 @@ export async function releasePod(
 ): Promise<readonly string[]> {
   const host = engine.host(node);
   await host.load();
-  const holding = host.holding(handle);
-  const own = await releaseOwn(engine, holding, handle, unlessOfAnother(pod));
+  const own = await releaseOwn(engine, host.holding(handle), handle, unlessOfAnother(pod));
   const released = [...own.released];
-  if (holding.length === 0 || !host.unindexed.has(handle))
-    released.push(
-      ...(await releaseByHandle(engine, handle, { search: search && holding.length === 0, pod })),
-    );
+  const had = host.unindexed.get(handle);
+  const isShort = released.length < (had ?? (await countFamilies(engine)));
+  if (had === undefined || isShort)
+    released.push(...(await releaseByHandle(engine, handle, { search: search && isShort, pod })));
   host.unindexed.delete(handle);
   return released;
+}
+
+/** How many addresses a pod usually has. */
+async function countFamilies(engine: Engine): Promise<number> {
+  const { pools } = await engine.settings();
+  return new Set(pools.map(({ family }) => family)).size;
 }
