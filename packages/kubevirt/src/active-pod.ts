@@ -18,15 +18,15 @@ export function isAcknowledged(vmi: VirtualMachineInstance, state: MigrationStat
 
 /**
  * Name of the pod the VM runs in, as far as its last migration tells. Undefined: the VMI does not say, as for a VM that never
- * migrated, and while the end of a migration is told without the node that says which end it was.
+ * migrated, and while the end of a migration is told without the nodes that say which end it was.
  * Pods are told apart by name and not by node: after A → B → A two pods of the VM are on node A.
  */
 export function activePodName(vmi: VirtualMachineInstance): string | undefined {
   const state = vmi.status?.migrationState;
   if (!state?.migrationUid) return undefined;
   if (isAcknowledged(vmi, state)) return state.targetPod || undefined;
-  const hasEnded = Boolean(state.endTimestamp) && !state.failed;
-  if (hasEnded && !vmi.status?.nodeName) return undefined;
+  const hasEnded = Boolean(state.endTimestamp || state.completed) && !state.failed;
+  if (hasEnded && !(vmi.status?.nodeName && state.targetNode)) return undefined;
   return state.sourcePod || undefined;
 }
 

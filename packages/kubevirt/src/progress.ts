@@ -6,7 +6,7 @@ import { isAcknowledged, isOver, stateOf } from "./active-pod.ts";
  *
  * `preparing`: the target is being made, memory is not copied yet. `running`: memory is copied; the guest may already run
  * on the target. `succeeded`: the VM belongs to the target. `failed`, `cancelled`: it stays where it was. `gone`: the
- * migration vanished and nothing says that it succeeded; treat it as failed.
+ * migration vanished, and nothing is left that says how it ended.
  */
 export type MigrationProgress = "preparing" | "running" | "succeeded" | "failed" | "cancelled" | "gone";
 
@@ -37,9 +37,10 @@ export function progressOf({ migrationUid, migration, vmi }: MigrationObjects): 
   if (state?.failed || copy?.failed) return isAborted(migration, state ?? copy) ? "cancelled" : "failed";
   const phase = migration?.status?.phase;
   if (phase === "Failed") return isAborted(migration, state) ? "cancelled" : "failed";
-  if (migration === undefined || vmi === undefined) return "gone";
+  // KubeVirt forgets a migration after the VMI has told its end: a VMI that has not told it is older.
+  if (vmi === undefined || !(migration || state)) return "gone";
   // The VMI's word is on its way, or a later migration has taken its place since.
-  if (phase === "Succeeded") return state || isBehind(vmi, migration) ? "running" : "succeeded";
+  if (migration && phase === "Succeeded") return state || isBehind(vmi, migration) ? "running" : "succeeded";
   if (isOver(vmi) || vmi.metadata.deletionTimestamp) return "failed";
   if (phase === "Running" || state?.startTimestamp) return "running";
   return "preparing";

@@ -88,7 +88,11 @@ describe("the course of one migration", () => {
             play([move("b", outcome, { isForgotten, isOldStyle })]).at(-1) as Snapshot,
           );
           expect(source?.[1]).toMatchObject({ place: "here", part: "none" });
-          if (target) expect([target[1].place === "here", target[1].part]).toEqual([false, "spent"]);
+          if (target) {
+            expect(target[1].place).not.toBe("here");
+            // What is forgotten before KubeVirt has named its target leaves nothing behind.
+            expect(["spent", ...(isForgotten ? ["none"] : [])]).toContain(target[1].part);
+          }
         }
   });
 
@@ -197,6 +201,7 @@ describe("a status that is empty for a moment moves nothing", () => {
   const history = play([move("b", "success")]);
   const last = history.at(-1) as Snapshot;
   const acknowledged = at(history, "acknowledged");
+  const firstPodOnly = { [last.pods[0]!.metadata.uid ?? ""]: "a" };
 
   test.each<[string, Snapshot, VirtualMachineInstance, string[]]>([
     [
@@ -224,7 +229,42 @@ describe("a status that is empty for a moment moves nothing", () => {
       withState(last.vmi, { sourcePod: "", targetPod: "" }),
       ["0 unknown none", "1 unknown none"],
     ],
+    [
+      "neither record nor node",
+      last,
+      withStatus(last.vmi, { migrationState: undefined, nodeName: undefined, activePods: firstPodOnly }),
+      ["0 unknown none", "1 unknown untold"],
+    ],
+    [
+      "no node of the target in the record",
+      last,
+      withState(last.vmi, { targetNode: "" }),
+      ["0 unknown none", "1 unknown none"],
+    ],
   ])("%s", (_, snapshot, vmi, expected) => expect(brief({ ...snapshot, vmi })).toEqual(expected));
+
+  test.each<[string, Snapshot, VirtualMachineInstance, string[]]>([
+    [
+      "no record of it",
+      last,
+      withStatus(last.vmi, { migrationState: undefined }),
+      ["0 unknown none", "1 unknown none"],
+    ],
+    [
+      "one that has no UID yet",
+      last,
+      withState(last.vmi, { migrationUid: "" }),
+      ["0 unknown none", "1 unknown none"],
+    ],
+    [
+      "one that has not told its end yet",
+      at(history, "domain ready"),
+      at(history, "domain ready").vmi,
+      ["0 here none", "1 elsewhere arrived"],
+    ],
+  ])("nor does one whose migration KubeVirt has forgotten: %s", (_, snapshot, vmi, expected) =>
+    expect(brief({ ...snapshot, vmi, migrations: [] })).toEqual(expected),
+  );
 
   test("of a VM that never migrated no pods, and the only pod is not known to be the guest's", () => {
     const [first] = play([]) as [Snapshot];

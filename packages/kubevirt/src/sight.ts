@@ -71,14 +71,15 @@ function placeOf(pod: Pod, vmi: VirtualMachineInstance): Pick<PodSight, "place" 
 }
 
 /**
- * The VM has not migrated, as far as its VMI says, and no other pod of it can be the one in which it runs. The record of the last
+ * The VM has not migrated, as far as its VMI says, and runs on the node of this pod, where no other pod of it is. The record of the last
  * migration may be missing for a moment, and a pod that a migration brought the guest to then looks the same as one it never reached.
+ * The node may be missing, too; then nothing tells the first pod from one that the guest has left.
  */
 function isOnlyPod(pod: Pod, { status }: VirtualMachineInstance): boolean {
   const { activePods = {}, nodeName } = status ?? {};
   const own = pod.metadata.uid ?? "";
   if (!Object.hasOwn(activePods, own) || pod.metadata.labels?.[migrationUidLabel]) return false;
-  if (nodeName && nodeName !== pod.spec.nodeName) return false;
+  if (!nodeName || nodeName !== pod.spec.nodeName) return false;
   return Object.entries(activePods).every(([uid, node]) => uid === own || node !== pod.spec.nodeName);
 }
 
@@ -109,7 +110,8 @@ function asTarget(
   // That it succeeded may be known from the migration's own copy, and the VMI at hand be from before.
   const isUntold = state ? !isAcknowledged(vmi, state) : migration && isBehind(vmi, migration, migrations);
   if (hasSucceeded && migration) return isUntold ? "untold" : "none";
-  if (progress === "succeeded") return "none";
+  // Where nobody is left who says how it ended, the guest may be here since: what the VMI says of its place is all there is.
+  if (progress === "succeeded" || progress === "gone") return "none";
   if (isFinal(progress)) return "spent";
   if (!state?.targetPod) return "candidate";
   return hasSwitchedOver(objects) ? "arrived" : "target";

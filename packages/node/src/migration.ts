@@ -148,6 +148,9 @@ export function advance(
   const state = transitions[record.state][input.type];
   if (state === undefined) return record;
   const { epoch, migration } = record;
+  // KubeVirt does not take a naming back; its record is only empty for a moment.
+  if (input.type === "Expected" && record.state === "Target" && isUnderWay(record, input.migration))
+    return record;
   if (input.type === "Expected" || input.type === "Named")
     return {
       state,
