@@ -133,7 +133,7 @@ export interface Speaker {
   readonly configuration?: BgpConfiguration;
   readonly peers: readonly BgpPeer[];
   readonly filters: readonly BgpFilter[];
-  /** Enabled IP pools of both families. */
+  /** IP pools of both families, disabled ones as well: addresses of theirs may be in use. */
   readonly pools: readonly SpeakerPool[];
   /** CIDRs of the confirmed IPAM blocks of this node, both families. */
   readonly blocks: readonly string[];

@@ -1,5 +1,5 @@
 import type { ApiClient, ClusterView } from "@fairlead/api";
-import { compileSelector, durationMs, kinds } from "@fairlead/api";
+import { compileSelector, kinds } from "@fairlead/api";
 import type { Bird } from "@fairlead/bgp";
 import {
   type Attachment,
@@ -22,9 +22,10 @@ import { createBirdUpdater } from "./bird-updater.ts";
 import { watchCalls } from "./calls-under-way.ts";
 import type { Clock } from "./clock.ts";
 import { isWiredElsewhere, watchCluster } from "./cluster-watch.ts";
+import { convergenceOf } from "./convergence.ts";
 import { createDepartures } from "./departures.ts";
 import { createEar } from "./ear.ts";
-import { createEndpointRoutes, type EndpointRoutesOptions } from "./endpoint-routes.ts";
+import { createEndpointRoutes } from "./endpoint-routes.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createEventReporter } from "./event-reporter.ts";
 import { factsOf } from "./facts.ts";
@@ -43,6 +44,7 @@ import { createRecovery } from "./recovery.ts";
 import type { Reflexes } from "./reflex.ts";
 import type { Remarks } from "./remarks.ts";
 import { createRivals } from "./rivals.ts";
+import type { RoutePriorities } from "./route-priorities.ts";
 import { readSpeaker } from "./speaker.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -55,7 +57,7 @@ export interface AgentComponents {
   readonly policy: PolicyEngine;
   readonly routes: WorkloadRoutes;
   /** The metrics `routes` works with. */
-  readonly priorities?: EndpointRoutesOptions["priorities"];
+  readonly priorities?: RoutePriorities;
   readonly reflexes: Reflexes;
   /** Namespace of the node, for listening; default: the process's own. */
   readonly netns?: NetworkNamespace;
@@ -85,9 +87,6 @@ export interface Agent extends AsyncDisposable {
   start(signal?: AbortSignal): Promise<void>;
   complaints(): Complaints;
 }
-
-/** Where the elevated priority ends when no FelixConfiguration says otherwise, milliseconds. */
-const defaultConvergence = 30_000;
 
 /** Puts the parts together. Nothing happens before `start`. */
 export function createAgent(components: AgentComponents): Agent {
@@ -143,11 +142,7 @@ export function createAgent(components: AgentComponents): Agent {
     memory: components.memory,
     clock,
     timeline,
-    convergence() {
-      const text = view.get(kinds.FelixConfiguration, { name: "default" })?.spec
-        .liveMigrationRouteConvergenceTime;
-      return (text && durationMs(text)) || defaultConvergence;
-    },
+    convergence: () => convergenceOf(view.get(kinds.FelixConfiguration, { name: "default" })),
     onState(attachment, record, because) {
       endpoints.refresh(attachment);
       metrics.stateChanged(record.state, because);
@@ -178,7 +173,7 @@ export function createAgent(components: AgentComponents): Agent {
   const birdUpdater = createBirdUpdater({
     bird: components.bird,
     clock,
-    read: () => readSpeaker(view, nodeName),
+    read: () => readSpeaker(view, nodeName, components.priorities),
     selects: (selector, labels) => compileSelector(selector)(labels),
     onApplied: (outcome, problems) =>
       outcome !== "unchanged" && log.info({ outcome, problems }, "BIRD's configuration"),

@@ -1,4 +1,11 @@
-import { type ApiClient, type FelixConfiguration, getIfPresent, kinds } from "@fairlead/api";
+import {
+  type ApiClient,
+  describeProblems,
+  type FelixConfiguration,
+  getIfPresent,
+  kinds,
+  problemsOf,
+} from "@fairlead/api";
 import { createStateFiles, type StateFiles } from "@fairlead/cni";
 import { defaultPriorities, type Priorities } from "@fairlead/routes";
 
@@ -8,11 +15,13 @@ export interface RoutePriorities {
   readonly ipv6: Priorities;
 }
 
-const defaults: RoutePriorities = { ipv4: defaultPriorities, ipv6: defaultPriorities };
+export const defaultRoutePriorities: RoutePriorities = { ipv4: defaultPriorities, ipv6: defaultPriorities };
 
-/** What a FelixConfiguration says; its own schema makes sure that elevated is better than normal. */
-export function prioritiesOf(felix: FelixConfiguration | undefined): RoutePriorities {
-  if (!felix) return defaults;
+/** @throws {Error} when the object cannot be acted on; a sound one has an elevated priority better than the normal one */
+function prioritiesOf(felix: FelixConfiguration | undefined): RoutePriorities {
+  if (!felix) return defaultRoutePriorities;
+  const problems = problemsOf(felix);
+  if (problems.length > 0) throw new Error(`FelixConfiguration default: ${describeProblems(problems)}`);
   const { spec } = felix;
   return {
     ipv4: { normal: spec.ipv4NormalRoutePriority, elevated: spec.ipv4ElevatedRoutePriority },
@@ -27,8 +36,8 @@ export interface PriorityOptions {
 }
 
 /**
- * The metrics to start with: the cluster's, or when the API server does not answer in time those of the last start, which `file` remembers: a
- * restart must find its own routes again.
+ * The metrics to start with: the cluster's, or when the API server does not answer in time, or with nonsense, those of the last start, which
+ * `file` remembers: a restart must find its own routes again.
  */
 export async function readRoutePriorities(
   client: Pick<ApiClient, "get">,
@@ -59,11 +68,11 @@ export async function readRoutePriorities(
 function remembered(text: string | undefined): RoutePriorities {
   try {
     const { ipv4, ipv6 } = JSON.parse(text ?? "{}") as Partial<RoutePriorities>;
-    const isComplete = [ipv4, ipv6].every(
-      (one) => Number.isInteger(one?.normal) && Number.isInteger(one?.elevated),
-    );
-    return isComplete && ipv4 && ipv6 ? { ipv4, ipv6 } : defaults;
+    return ipv4 && ipv6 && [ipv4, ipv6].every(isUsable) ? { ipv4, ipv6 } : defaultRoutePriorities;
   } catch {
-    return defaults;
+    return defaultRoutePriorities;
   }
 }
+
+const isUsable = ({ normal, elevated }: Priorities) =>
+  Number.isInteger(normal) && Number.isInteger(elevated) && elevated >= 1 && elevated < normal;

@@ -1,6 +1,7 @@
-import { createClusterView, kinds, type Node } from "@fairlead/api";
+import { type BlockAffinity, createClusterView, type IPPool, kinds, type Node } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { expect, it } from "vitest";
+import type { RoutePriorities } from "./route-priorities.ts";
 import { readSpeaker, speakerNode } from "./speaker.ts";
 
 const node = (
@@ -16,12 +17,17 @@ const node = (
   }),
 });
 
+const pool = (spec: object | undefined, name = "pool") =>
+  ({ apiVersion: "projectcalico.org/v3", kind: "IPPool", metadata: { name }, spec }) as IPPool;
+
 async function speakerOf(...nodes: readonly Node[]) {
-  return speakerIn(new FakeCluster(), ...nodes);
+  const cluster = new FakeCluster();
+  cluster.put(kinds.IPPool, pool({ cidr: "10.244.0.0/16" }));
+  for (const each of nodes) cluster.put(kinds.Node, each);
+  return speakerIn(cluster);
 }
 
-async function speakerIn(cluster: FakeCluster, ...nodes: readonly Node[]) {
-  for (const each of nodes) cluster.put(kinds.Node, each);
+async function speakerIn(cluster: FakeCluster, priorities?: RoutePriorities) {
   const watched = [
     kinds.Node,
     kinds.BGPConfiguration,
@@ -29,12 +35,11 @@ async function speakerIn(cluster: FakeCluster, ...nodes: readonly Node[]) {
     kinds.BGPFilter,
     kinds.IPPool,
     kinds.BlockAffinity,
-    kinds.FelixConfiguration,
   ];
   const view = createClusterView({ client: cluster.client(), kinds: watched });
   try {
     await view.synced();
-    return readSpeaker(view, "n1");
+    return readSpeaker(view, "n1", priorities);
   } finally {
     await view.close();
   }
@@ -66,22 +71,52 @@ it("knows other nodes without an address as such", async () => {
   ]);
 });
 
-it("knows which metrics are elevated, of each family", async () => {
+it("knows which metrics are elevated, of each family: those that the agent works with", async () => {
   expect((await speakerOf(node("n1", ["10.0.0.1"])))?.elevated).toEqual({
     4: { first: 512, last: 481 },
     6: { first: 512, last: 481 },
   });
   const cluster = new FakeCluster();
-  cluster.put(kinds.FelixConfiguration, {
-    apiVersion: "projectcalico.org/v3",
-    kind: "FelixConfiguration",
-    metadata: { name: "default" },
-    spec: { ipv4ElevatedRoutePriority: 8, ipv6ElevatedRoutePriority: 100 },
-  });
-  expect((await speakerIn(cluster, node("n1", ["10.0.0.1"])))?.elevated).toEqual({
+  cluster.put(kinds.IPPool, pool({ cidr: "10.244.0.0/16" }));
+  cluster.put(kinds.Node, node("n1", ["10.0.0.1"]));
+  const priorities = { ipv4: { normal: 1024, elevated: 8 }, ipv6: { normal: 1024, elevated: 100 } };
+  expect((await speakerIn(cluster, priorities))?.elevated).toEqual({
     4: { first: 8, last: 1 },
     6: { first: 100, last: 69 },
   });
+});
+
+it("goes on to speak for a disabled pool, whose addresses are in use", async () => {
+  const cluster = new FakeCluster();
+  for (const [name, cidr] of [
+    ["four", "10.244.0.0/16"],
+    ["six", "fd00:10:244::/48"],
+  ] as const)
+    cluster.put(kinds.IPPool, pool({ cidr, disabled: true }, name));
+  cluster.put(kinds.Node, node("n1", ["10.0.0.1"]));
+  expect((await speakerIn(cluster))?.pools.map(({ cidr }) => cidr)).toEqual([
+    "10.244.0.0/16",
+    "fd00:10:244::/48",
+  ]);
+});
+
+it("is nothing in a cluster that has no pool, or has lost them all: what BIRD says stays", async () => {
+  const cluster = new FakeCluster();
+  cluster.put(kinds.Node, node("n1", ["10.0.0.1"]));
+  expect(await speakerIn(cluster)).toBeUndefined();
+});
+
+it("passes over pools and affinities that say nothing", async () => {
+  const cluster = new FakeCluster();
+  cluster.put(kinds.Node, node("n1", ["10.0.0.1"]));
+  cluster.put(kinds.IPPool, pool({ cidr: "10.244.0.0/16" }));
+  cluster.put(kinds.IPPool, pool(undefined, "empty"));
+  cluster.put(kinds.BlockAffinity, {
+    apiVersion: "projectcalico.org/v3",
+    kind: "BlockAffinity",
+    metadata: { name: "empty" },
+  } as BlockAffinity);
+  expect(await speakerIn(cluster)).toMatchObject({ pools: [{ cidr: "10.244.0.0/16" }], blocks: [] });
 });
 
 it("prefers the annotated addresses to the internal ones", () => {

@@ -2,7 +2,7 @@ import { isIP, isIPv4 } from "node:net";
 import { type ClusterView, kinds, type Node, nodeAnnotations } from "@fairlead/api";
 import type { ElevatedBand, Speaker, SpeakerNode } from "@fairlead/bgp";
 import { deepestRank, metricOf, type Priorities } from "@fairlead/routes";
-import { prioritiesOf } from "./route-priorities.ts";
+import { defaultRoutePriorities, type RoutePriorities } from "./route-priorities.ts";
 
 /** A node as its BGP neighbours see it: the addresses of the annotations, else its internal ones. */
 export function speakerNode(node: Node): SpeakerNode {
@@ -27,15 +27,24 @@ export function speakerNode(node: Node): SpeakerNode {
 
 /**
  * Everything in the cluster that decides what this node's BIRD says. Undefined while the node's own object, or every address of it, is not known: a
- * router id made up until then would change with the first address, and each session would stand twice.
+ * router id made up until then would change with the first address, and each session would stand twice. Undefined, too, in a cluster
+ * without any pool: it has not been told anything yet, or has lost it, and what runs here must not lose its routes by that.
+ *
+ * `priorities`: the metrics with which the agent makes its routes, which are those of its start.
  */
-export function readSpeaker(view: Pick<ClusterView, "get" | "list">, nodeName: string): Speaker | undefined {
+export function readSpeaker(
+  view: Pick<ClusterView, "get" | "list">,
+  nodeName: string,
+  priorities: RoutePriorities = defaultRoutePriorities,
+): Speaker | undefined {
   const own = view.get(kinds.Node, { name: nodeName });
   if (!own) return undefined;
   const node = speakerNode(own);
   if (!node.ipv4 && !node.ipv6) return undefined;
+  // A disabled pool gives out no more addresses; those it gave are in use.
+  const pools = view.list(kinds.IPPool).filter(({ spec }) => typeof spec?.cidr === "string");
+  if (pools.length === 0) return undefined;
   const named = (name: string) => view.get(kinds.BGPConfiguration, { name })?.spec;
-  const priorities = prioritiesOf(view.get(kinds.FelixConfiguration, { name: "default" }));
   const configuration = { ...named("default"), ...named(`node.${nodeName}`) };
   return {
     node,
@@ -44,14 +53,12 @@ export function readSpeaker(view: Pick<ClusterView, "get" | "list">, nodeName: s
     elevated: { 4: bandOf(priorities.ipv4), 6: bandOf(priorities.ipv6) },
     peers: view.list(kinds.BGPPeer).map(nameAndSpec).sort(byName),
     filters: view.list(kinds.BGPFilter).map(nameAndSpec).sort(byName),
-    pools: view
-      .list(kinds.IPPool)
-      .filter(({ spec }) => !spec.disabled)
+    pools: pools
       .map(({ spec }) => ({ cidr: spec.cidr, disableBGPExport: spec.disableBGPExport }))
       .sort((a, b) => (a.cidr < b.cidr ? -1 : 1)),
     blocks: view
       .list(kinds.BlockAffinity)
-      .filter(({ spec }) => spec.node === nodeName && spec.state === "confirmed" && spec.deleted !== true)
+      .filter(({ spec }) => spec?.node === nodeName && spec.state === "confirmed" && spec.deleted !== true)
       .map(({ spec }) => spec.cidr)
       .sort(),
   };
