@@ -115,7 +115,7 @@ export function createAgent(components: AgentComponents): Agent {
       );
     },
   });
-  const reporter = createEventReporter({ client, nodeName, clock, onError: problem("events") });
+  const reporter = createEventReporter({ client, nodeName, now: Date.now, onError: problem("events") });
   const migrations = createMigrations({
     routes: createEndpointRoutes({
       routes,

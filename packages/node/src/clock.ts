@@ -4,13 +4,13 @@ export interface Timer {
 
 /** Time, injected. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. While the process runs they go on evenly, whatever is done to the machine's clock. */
   now(): number;
   after(milliseconds: number, work: () => void): Timer;
 }
 
 export const systemClock: Clock = {
-  now: Date.now,
+  now: () => performance.timeOrigin + performance.now(),
   after(milliseconds, work) {
     const handle = setTimeout(work, milliseconds);
     handle.unref();

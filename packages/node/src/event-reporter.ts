@@ -1,12 +1,12 @@
 import { type ApiClient, kinds } from "@fairlead/api";
 import type { Attachment } from "@fairlead/cni";
-import type { Clock } from "./clock.ts";
 import type { MigrationInput, MigrationRecord, MigrationState } from "./migration.ts";
 
 export interface EventReporterOptions {
   readonly client: Pick<ApiClient, "create">;
   readonly nodeName: string;
-  readonly clock: Clock;
+  /** The machine's clock, for people: milliseconds since 1970. */
+  readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -30,12 +30,7 @@ const texts: Readonly<Record<MigrationState, readonly [reason: string, message: 
   Away: ["GuestElsewhere", "guest does not run here; no route to it from this node"],
 };
 
-export function createEventReporter({
-  client,
-  nodeName,
-  clock,
-  onError,
-}: EventReporterOptions): EventReporter {
+export function createEventReporter({ client, nodeName, now, onError }: EventReporterOptions): EventReporter {
   const underWay = new Set<Promise<void>>();
 
   async function write(
@@ -45,7 +40,7 @@ export function createEventReporter({
   ): Promise<void> {
     if (!vm) return;
     const [reason, message] = texts[state];
-    const at = new Date(clock.now()).toISOString();
+    const at = new Date(now()).toISOString();
     await client.create(
       kinds.Event,
       {
