@@ -48,6 +48,14 @@ const established = (machine: Machine) =>
       (await machine.bird.status().catch(() => undefined))?.protocols.filter((p) => p.type === "BGP") ?? [],
     (sessions) => sessions.length === 2 && sessions.every((s) => s.info.startsWith("Established")),
   );
+/** BIRD has learned what its neighbours say. */
+const recovered = async (machine: Machine) => {
+  await established(machine);
+  await eventually(
+    () => machine.bird.status(),
+    ({ state }) => state === "running",
+  );
+};
 
 beforeAll(async () => {
   fabric = new Fabric();
@@ -57,7 +65,7 @@ beforeAll(async () => {
     expect(await worker.bird.apply(fabric.configuration(index + 1))).toBe("written");
     worker.start();
   }
-  await Promise.all(fabric.workers.map(established));
+  await Promise.all(fabric.workers.map(recovered));
 });
 afterAll(() => fabric?.[Symbol.asyncDispose]());
 beforeEach(() => {
@@ -166,6 +174,9 @@ describe("what others announce", () => {
         machine.ip("route", "del", route, "dev", "cali1", "proto", "80", "metric", old);
   }
 
+  // An earlier test has started a BIRD again.
+  beforeAll(() => Promise.all(fabric.workers.map(recovered)));
+
   describeRoutesElsewhere("as a real BIRD knows them behind a route reflector", () => ({
     bird: source.bird,
     setHere: (destination, metric) => set(source, destination, metric),
@@ -180,7 +191,7 @@ describe("what others announce", () => {
       (error) => error instanceof BgpError && error.code === "Unreachable",
     );
     source.start();
-    await established(source);
+    await recovered(source);
     expect(await source.bird.routesElsewhere(["10.244.7.5/32"])).toEqual([]);
   });
 

@@ -35,7 +35,8 @@ export interface Bird {
    * What other nodes announce for these host routes (`10.244.1.5/32`, `fd00::5/128`), also where a better one hides it here: only what
    * was learned over BGP, nothing of this node's kernel. Of each destination the best 64. Asks nothing when there are none.
    *
-   * @throws BgpError `Unreachable` when BIRD does not run. @throws {TypeError} when a destination is no host route, or there are more than 64
+   * @throws BgpError `Unreachable` when BIRD does not run, `Recovering` while its neighbours have not told it everything since its start.
+   * @throws {TypeError} when a destination is no host route, or there are more than 64
    */
   routesElsewhere(destinations: readonly string[], signal?: AbortSignal): Promise<readonly RouteElsewhere[]>;
   close(): void;
@@ -128,7 +129,16 @@ export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdO
     },
     async routesElsewhere(destinations, signal) {
       const found: RouteElsewhere[] = [];
-      for (const destination of destinationsOf(destinations)) {
+      const asked = destinationsOf(destinations);
+      if (
+        asked.length > 0 &&
+        parseStatus(await questions.command("show status", signalOption(signal))).state === "recovering"
+      )
+        throw new BgpError(
+          "Recovering",
+          "BIRD has just started and does not know what others announce; ask again later",
+        );
+      for (const destination of asked) {
         const lines = await questions.command(`show route ${destination.network} all`, {
           ...signalOption(signal),
           expected: [code.networkNotFound],

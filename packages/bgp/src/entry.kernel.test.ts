@@ -1,5 +1,6 @@
 import { readFileSync, renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BgpError } from "./error.ts";
 import { eventually, Fabric, type Machine } from "./fabric.fixture.ts";
 
 const families = [
@@ -37,7 +38,7 @@ beforeAll(async () => {
     await machine.bird.apply(fabric.configuration(index + 1));
     machine.start();
   }
-  await established();
+  await recovered();
   // Away from their block, so that the router has routes of their own to lose.
   for (const { route, via } of families) {
     worker.ip("route", "replace", route, "dev", "cali1", "proto", "80", "metric", "1024");
@@ -49,11 +50,11 @@ afterAll(() => fabric?.[Symbol.asyncDispose]());
 describe("BIRD's way out", () => {
   /** Ends BIRD and starts it again; the router and the worker's kernel must not see a route go, not for a moment. */
   async function expectUnnoticed(end: () => Promise<unknown>): Promise<void> {
-    const watches = families.flatMap(({ address }) => [tor, worker].map((machine) => machine.watch(address)));
     const others = await eventually(
       () => worker.ip("route", "show", "proto", "bird"),
-      (routes) => routes.includes("10.244.1.0/26"),
+      (text) => text.includes("10.244.1.0/26"),
     );
+    const watches = families.flatMap(({ address }) => [tor, worker].map((machine) => machine.watch(address)));
     await end();
     for (const { route, via } of families)
       expect(tor.ip("route", "show", "exact", route)).toContain(`via ${via} `);
@@ -107,6 +108,19 @@ describe("BIRD's way in", () => {
       expect(standing.filter(({ info }) => info.startsWith("Established"))).toEqual([]);
     }
     await recovered();
+  });
+
+  it("does not say what others announce before the neighbours have told everything again", async () => {
+    await worker.terminate();
+    worker.start();
+    const routes = families.map(({ route }) => route);
+    const first = await eventually(
+      () => worker.bird.routesElsewhere(routes).catch(({ code }: BgpError) => code),
+      (answer) => answer !== "Unreachable" && answer !== "Closed",
+    );
+    expect(first).toBe("Recovering");
+    await recovered();
+    expect(await worker.bird.routesElsewhere(routes)).toEqual([]);
   });
 
   /** Takes the configuration away while `work` runs, as on a node where no agent has written one. */

@@ -2,7 +2,8 @@
  * `Unreachable`: BIRD does not run or its control socket is elsewhere. `Rejected`: BIRD refused the configuration (`line` says where).
  * `Timeout`: BIRD did not answer before the deadline. `Closed`: the connection ended in the middle of a reply; the call may be
  * repeated. `CommandFailed`: BIRD refused a command. `UnexpectedReply`: an answer that is not BIRD's line protocol.
- * `FileSystem`: the configuration file could not be written.
+ * `FileSystem`: the configuration file could not be written. `Recovering`: BIRD has just started and waits for its neighbours to tell
+ * everything again.
  */
 export type BgpErrorCode =
   | "Unreachable"
@@ -11,7 +12,8 @@ export type BgpErrorCode =
   | "Closed"
   | "CommandFailed"
   | "UnexpectedReply"
-  | "FileSystem";
+  | "FileSystem"
+  | "Recovering";
 
 /** Every error of this package. The message ends with what to do next. */
 export class BgpError extends Error {

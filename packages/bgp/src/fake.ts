@@ -9,6 +9,8 @@ export interface FakeBird extends Bird {
   readonly applied: readonly string[];
   /** Stops and starts the pretended process. Stopped, `apply` only writes and `status` throws `Unreachable`. */
   running: boolean;
+  /** BIRD has just started: its neighbours have not told it everything yet. */
+  recovering: boolean;
   /** The configuration the file holds. */
   readonly file: string | undefined;
   /** When set, `apply` throws this `Rejected` message. */
@@ -28,6 +30,7 @@ export function createFakeBird(): FakeBird {
   return {
     applied,
     rejection: undefined,
+    recovering: false,
     table: [],
     get file() {
       return file;
@@ -52,7 +55,12 @@ export function createFakeBird(): FakeBird {
     },
     async status(): Promise<BirdStatus> {
       need();
-      return { version: "2.0.12", routerId: "192.0.2.1", state: "running", protocols: [] };
+      return {
+        version: "2.0.12",
+        routerId: "192.0.2.1",
+        state: this.recovering ? "recovering" : "running",
+        protocols: [],
+      };
     },
     async routes(network) {
       need();
@@ -62,6 +70,8 @@ export function createFakeBird(): FakeBird {
       signal?.throwIfAborted();
       const asked = destinationsOf(destinations);
       if (asked.length > 0) need();
+      if (asked.length > 0 && this.recovering)
+        throw new BgpError("Recovering", "the fake BIRD recovers; set recovering = false");
       return asked.flatMap((destination) =>
         elsewhere(
           destination,

@@ -239,7 +239,7 @@ describe("a status that is empty for a moment moves nothing", () => {
       "no node of the target in the record",
       last,
       withState(last.vmi, { targetNode: "" }),
-      ["0 unknown none", "1 unknown none"],
+      ["0 unknown none", "1 unknown untold"],
     ],
   ])("%s", (_, snapshot, vmi, expected) => expect(brief({ ...snapshot, vmi })).toEqual(expected));
 

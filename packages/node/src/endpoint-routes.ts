@@ -92,13 +92,16 @@ export function createEndpointRoutes(options: EndpointRoutesOptions): EndpointRo
   };
 }
 
-/** The best routes of each interface. */
+/**
+ * The best routes of each interface. One with a metric of neither state attracts traffic, too: it is from before the cluster's priorities
+ * were changed, or the incumbent's.
+ */
 function readKernel(routes: WorkloadRoutes): Map<string, Standing> {
   const found = new Map<string, Standing>();
   for (const { interfaceName, state, rank = 0 } of routes.installed()) {
     const known = found.get(interfaceName) ?? absent;
     if (state === "elevated") found.set(interfaceName, { priority: state, rank: Math.max(rank, known.rank) });
-    else if (state && known.priority === "withdrawn") found.set(interfaceName, { priority: state, rank });
+    else if (known.priority === "withdrawn") found.set(interfaceName, { priority: "normal", rank });
   }
   return found;
 }

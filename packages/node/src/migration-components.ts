@@ -44,13 +44,13 @@ export interface Ear {
 export interface Rivalry {
   /** How much better than the first elevated metric ours has to be, to be better than all that others announce. */
   readonly rank: number;
-  /** Another node may attract the guest's traffic once our routes have the normal priority. */
+  /** Another node may attract the guest's traffic once our routes have the normal priority; true, too, while nobody can tell. */
   readonly isPresent: boolean;
 }
 
 /** Knows them. */
 export interface Rivals {
-  /** Never rejects: whoever cannot tell says that there are none, and everything goes on as without rivals. */
+  /** Never rejects: whoever cannot tell says that there may be some, so that elevated routes stay until it is known. */
   look(attachment: Attachment): Promise<Rivalry>;
 }
 

@@ -70,14 +70,21 @@ it("a pod of the VM that is still wired on another node is one, though nothing i
   expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: true });
 });
 
-it("without BIRD there are none, and it is said why: once, until BIRD was there again", async () => {
-  const { bird, rivals, problems } = setUp();
-  bird.running = false;
-  for (let i = 0; i < 3; i++) expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: false });
-  expect(problems).toMatchObject([{ code: "Unreachable" }]);
-  bird.running = true;
-  await rivals.look(vm);
-  bird.running = false;
-  await rivals.look(vm);
-  expect(problems).toHaveLength(2);
-});
+it.each(["Unreachable", "Recovering"] as const)(
+  "while BIRD is %s there may be some, and it is said why: once, until BIRD could tell again",
+  async (code) => {
+    const { bird, rivals, problems } = setUp();
+    const set = (isThere: boolean) => {
+      if (code === "Unreachable") bird.running = isThere;
+      else bird.recovering = !isThere;
+    };
+    set(false);
+    for (let i = 0; i < 3; i++) expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: true });
+    expect(problems).toMatchObject([{ code }]);
+    set(true);
+    expect(await rivals.look(vm)).toEqual({ rank: 0, isPresent: false });
+    set(false);
+    await rivals.look(vm);
+    expect(problems).toHaveLength(2);
+  },
+);

@@ -9,7 +9,7 @@ export interface RivalsOptions {
   readonly priorities?: { readonly ipv4?: Priorities; readonly ipv6?: Priorities } | undefined;
   /** Whether the cluster knows another pod of the endpoint's VM, on another node, whose interface has not been taken away. */
   isWiredElsewhere(attachment: Attachment): boolean;
-  /** BIRD did not answer; the endpoint goes on as without rivals. */
+  /** BIRD did not answer. There may be rivals or not; the endpoint keeps what it has until BIRD can tell. */
   readonly onProblem: (error: unknown, attachment: Attachment) => void;
 }
 
@@ -33,7 +33,8 @@ export function createRivals({ bird, priorities = {}, isWiredElsewhere, onProble
   /** A BIRD that is away for long is reported once. */
   let isAway = false;
 
-  async function announced(attachment: Attachment): Promise<readonly RouteElsewhere[]> {
+  /** Undefined: nobody can tell. */
+  async function announced(attachment: Attachment): Promise<readonly RouteElsewhere[] | undefined> {
     try {
       const destinations = attachment.addresses.map(asHostPrefix);
       const found = await bird.routesElsewhere(destinations, AbortSignal.timeout(patience));
@@ -42,7 +43,7 @@ export function createRivals({ bird, priorities = {}, isWiredElsewhere, onProble
     } catch (error) {
       if (!isAway) onProblem(error, attachment);
       isAway = true;
-      return [];
+      return undefined;
     }
   }
 
@@ -50,8 +51,8 @@ export function createRivals({ bird, priorities = {}, isWiredElsewhere, onProble
     async look(attachment) {
       const others = await announced(attachment);
       return {
-        rank: Math.max(0, ...others.map(rankAbove)),
-        isPresent: others.length > 0 || isWiredElsewhere(attachment),
+        rank: Math.max(0, ...(others ?? []).map(rankAbove)),
+        isPresent: others === undefined || others.length > 0 || isWiredElsewhere(attachment),
       };
     },
   };
