@@ -29,22 +29,27 @@ until [ -s "$configuration" ]; do
   wait $!
 done
 
-# -R: keep the routes of the last run until the neighbours are back.
-bird -f -R -c "$configuration" -s "$socket" &
-bird=$!
+until [ "$leaving" ]; do
+  # -R: keep the routes of the last run until the neighbours are back.
+  bird -f -R -c "$configuration" -s "$socket" &
+  bird=$!
 
-# BIRD looks at the kernel's routes a second after its start. By then it may have told a neighbour that it has said everything
-# (End-of-RIB), and the neighbour drops the workloads it had kept. So it is made to look at once.
-{
-  until tell reload in '"kernel*"'; do
-    sleep 0.02
-    kill -0 "$bird" 2>/dev/null || exit
-  done
-} &
+  # BIRD looks at the kernel's routes a second after its start. By then it may have told a neighbour that it has said everything
+  # (End-of-RIB), and the neighbour drops the workloads it had kept. So it is made to look at once.
+  {
+    until tell reload in '"kernel*"'; do
+      sleep 0.02
+      kill -0 "$bird" 2>/dev/null || exit
+    done
+  } &
 
-wait "$bird"
-status=$?
-[ "$leaving" ] || exit "$status"
+  wait "$bird"
+  status=$?
+  [ "$leaving" ] && break
+  [ "$status" = 0 ] || exit "$status"
+  # The agent has told it to restart: a new configuration in force at once would have ended its sessions with a Cease.
+  bird=''
+done
 # A signal interrupts the first wait.
 wait "$bird"
 kill -KILL "$patience" 2>/dev/null

@@ -155,7 +155,11 @@ describe("apply", () => {
 
   it("says where BIRD should be when it does not run", async () => {
     await source.kill();
-    await expect(source.bird.status()).rejects.toMatchObject({ name: "BgpError", code: "Unreachable" });
+    // The connection it had is closed first.
+    await eventually(
+      () => source.bird.status().catch((error: unknown) => error),
+      (error) => error instanceof BgpError && error.code === "Unreachable",
+    );
     expect(await source.bird.apply(fabric.configuration(1))).toBe("written");
     source.start();
     await established(source);

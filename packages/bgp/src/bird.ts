@@ -4,6 +4,7 @@ import { ControlConnection } from "./control.ts";
 import { BgpError } from "./error.ts";
 import type { ReplyLine } from "./reply.ts";
 import { parseProtocols, parseRoutes, parseStatus } from "./reply-parser.ts";
+import { isRestartUnnoticed, restartsProtocols } from "./restart.ts";
 import { destinationsOf, elsewhere } from "./routes-elsewhere.ts";
 import type { BirdStatus, RouteElsewhere, RouteEntry } from "./status.ts";
 
@@ -23,6 +24,9 @@ export interface Bird {
    * Puts a configuration in force: has BIRD check it, replaces the file atomically, reconfigures, and resolves when BIRD runs
    * with it (`applied`, or `unchanged` when it already did). When BIRD does not run, the file is replaced (`written`) and BIRD
    * will start with it. Calls take effect one after the other.
+   *
+   * Where the change would end sessions, BIRD is told to restart instead, if all neighbours keep its routes meanwhile: whoever started it
+   * starts it again (`entry/bird.sh` does).
    *
    * @throws BgpError `Rejected` with the position when BIRD refuses it; file and BIRD stay as they were.
    */
@@ -79,13 +83,36 @@ export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdO
     return lines;
   }
 
+  async function isUnnoticed(signal: AbortSignal | undefined): Promise<boolean> {
+    return isRestartUnnoticed(
+      parseProtocols(await control.command("show protocols all", signalOption(signal))),
+    );
+  }
+
+  /** Ends BIRD without a word, and waits for the one that comes after it. */
+  async function restart(configuration: string, signal: AbortSignal | undefined) {
+    await control.command("graceful restart", signalOption(signal));
+    const deadline = AbortSignal.timeout(timeout);
+    while (!deadline.aborted) {
+      const lines = await control.command("show status", signalOption(signal)).catch((error: unknown) => {
+        if (isAway(error)) return undefined;
+        throw error;
+      });
+      if (lines !== undefined && parseStatus(lines).state !== "stopping") {
+        running = configuration;
+        return "applied";
+      }
+      await delay(20, undefined, signalOption(signal));
+    }
+    return "written";
+  }
+
   async function apply(configuration: string, signal?: AbortSignal) {
     const present = await readConfig(configFile);
     const reachable = await control.command("show status", signalOption(signal)).then(
       () => true,
       (error: unknown) => {
-        if (error instanceof BgpError && (error.code === "Unreachable" || error.code === "Closed"))
-          return false;
+        if (isAway(error)) return false;
         throw error;
       },
     );
@@ -101,6 +128,8 @@ export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdO
     }
     if (!reachable) return "written";
     running = undefined;
+    if (present !== undefined && restartsProtocols(present, configuration) && (await isUnnoticed(signal)))
+      return restart(configuration, signal);
     const lines = await configure("configure", signal);
     if (!lines.some((line) => line.code === code.reconfigured)) await settled(signal);
     running = configuration;
@@ -153,6 +182,10 @@ export function createBird({ controlSocket, configFile, timeout = 5_000 }: BirdO
     },
   };
 }
+
+/** BIRD does not run, or is just ending. */
+const isAway = (error: unknown) =>
+  error instanceof BgpError && (error.code === "Unreachable" || error.code === "Closed");
 
 function signalOption(signal: AbortSignal | undefined): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };

@@ -21,6 +21,7 @@ const torHas = (route: string, via: string) =>
     () => tor.ip("route", "show", "exact", route),
     (text) => text.includes(`via ${via} `),
   );
+const birds = () => worker.children().filter(({ name }) => name === "bird");
 /** BIRD has learned what the neighbours say, and the neighbour what BIRD says. */
 const recovered = async () => {
   await established();
@@ -59,7 +60,7 @@ describe("BIRD's way out", () => {
     for (const { route, via } of families)
       expect(tor.ip("route", "show", "exact", route)).toContain(`via ${via} `);
     expect(worker.ip("route", "show", "proto", "bird")).toBe(others);
-    worker.start();
+    if (!(await isRunning())) worker.start();
     await recovered();
     // What comes after the neighbour has heard everything has arrived, so an earlier loss would have as well.
     for (const { route, via } of families) {
@@ -70,6 +71,11 @@ describe("BIRD's way out", () => {
     expect(watches.flatMap((end) => end()).filter((line) => line.startsWith("Deleted"))).toEqual([]);
     expect(worker.ip("route", "show", "proto", "bird")).toBe(others);
   }
+  const isRunning = () =>
+    worker.bird.status().then(
+      () => true,
+      () => false,
+    );
   const mark = (route: string) => route.replace("5/", "7/");
 
   it("on SIGTERM takes no route from neighbours or kernel, and the next BIRD takes up where it left", () =>
@@ -77,9 +83,23 @@ describe("BIRD's way out", () => {
 
   it("is as quiet when it is killed", () => expectUnnoticed(() => worker.kill()));
 
+  it("is as quiet when a configuration changes all sessions, as that of another release may", () =>
+    expectUnnoticed(async () => {
+      const configuration = readFileSync(worker.configFile, "utf8");
+      const pids = birds();
+      const other = configuration.replaceAll(
+        "  multihop;",
+        "  multihop;\n  keepalive time 20;\n  hold time 60;",
+      );
+      expect(await worker.bird.apply(other)).toBe("applied");
+      expect(birds()).not.toEqual(pids);
+      await recovered();
+      expect(await worker.bird.apply(configuration)).toBe("applied");
+    }));
+
   it("is as quiet when BIRD hangs and does not obey", () =>
     expectUnnoticed(async () => {
-      process.kill(worker.children().find(({ name }) => name === "bird")!.pid, "SIGSTOP");
+      process.kill(birds()[0]!.pid, "SIGSTOP");
       expect(await worker.terminate()).toBe(0);
     }));
 

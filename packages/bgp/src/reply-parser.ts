@@ -25,11 +25,13 @@ export function parseStatus(lines: readonly ReplyLine[]): Omit<BirdStatus, "prot
 export function parseProtocols(lines: readonly ReplyLine[]): ProtocolStatus[] {
   const protocols: Mutable<ProtocolStatus>[] = [];
   let neighbour: { address?: string; asNumber?: number } = {};
+  let isNeighbours = false;
   for (const { code, text } of lines) {
     if (code === 1002) {
       const [name, type, , state, since, ...info] = text.trim().split(/\s+/);
       if (name === undefined || type === undefined || state === undefined) continue;
       neighbour = {};
+      isNeighbours = false;
       // `since` is a time of day today and a date before; both are one word.
       protocols.push({ name, type, up: state === "up", info: since === undefined ? "" : info.join(" ") });
       continue;
@@ -42,6 +44,9 @@ export function parseProtocols(lines: readonly ReplyLine[]): ProtocolStatus[] {
     if (asNumber !== undefined) neighbour.asNumber = Number(asNumber);
     if (neighbour.address !== undefined && neighbour.asNumber !== undefined)
       protocol.neighbour = { address: neighbour.address, asNumber: neighbour.asNumber };
+    const whose = /^\s*(Local|Neighbor) capabilities/.exec(text)?.[1];
+    if (whose !== undefined) isNeighbours = whose === "Neighbor";
+    if (isNeighbours && /^\s*Graceful restart/.test(text)) protocol.keepsRoutes = true;
     const routes = /^\s*Routes:\s+(\d+) imported,(?:\s+\d+ filtered,)?\s+(\d+) exported/.exec(text);
     if (routes !== null)
       protocol.routes = {

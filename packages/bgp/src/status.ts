@@ -17,6 +17,8 @@ export interface ProtocolStatus {
   readonly info: string;
   /** Of a BGP session. */
   readonly neighbour?: { readonly address: string; readonly asNumber: number };
+  /** Of a BGP session: the neighbour keeps our routes for a while when BIRD goes without a word (graceful restart, RFC 4724). */
+  readonly keepsRoutes?: boolean;
   /** Routes of all channels together. */
   readonly routes?: { readonly imported: number; readonly exported: number };
 }
