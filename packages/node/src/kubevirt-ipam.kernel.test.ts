@@ -67,6 +67,60 @@ async function ownersOf({ name }: LaunchedMachine) {
 const both = (active: RuntimePod | undefined, alternate?: RuntimePod) =>
   [0, 1].map(() => [active?.name, alternate?.name]);
 
+describe("requests of an ADD, as the API server counts them", () => {
+  /** `VERB resource` of each request for a resource so far, with how many. */
+  async function counts(): Promise<ReadonlyMap<string, number>> {
+    const { body } = await client.raw({ method: "GET", path: "/metrics" });
+    const lines = String(body).matchAll(/resource="(\w+)",subresource="(\w*)",verb="(\w+)",.*\} (\d+)$/gm);
+    return new Map(
+      [...lines].map(([, resource, subresource, verb, count]) => [
+        `${verb} ${resource}${subresource && `/${subresource}`}`,
+        Number(count),
+      ]),
+    );
+  }
+
+  async function requestsOf(node: AgentProcess, pod: RuntimePod): Promise<readonly string[]> {
+    const before = await counts();
+    expect((await node.run("calico", "ADD", pod)).exitCode).toBe(0);
+    const after = await counts();
+    // Agents look from time to time whether a definition that is missing has come.
+    const own = [...after].filter(([what]) => what !== "LIST clusternetworkpolicies");
+    return own.flatMap(([what, count]) =>
+      Array.from({ length: count - (before.get(what) ?? 0) }, () => what),
+    );
+  }
+
+  test("are six at most, whether the VM is new, moves, or starts again on another node", async () => {
+    for (const node of [a, b]) {
+      // Nodes have their blocks already, but for their first pod.
+      const other = await machine();
+      await node.run("calico", "ADD", await other.launch(node.nodeName));
+    }
+    const vm = await machine();
+    const first = await vm.launch("node-a");
+    const asNew = await requestsOf(a, first);
+    const target = await vm.launch("node-b", { target: true });
+    const moving = await requestsOf(b, target);
+    for (const [node, pod] of [
+      [a, first],
+      [b, target],
+    ] as const) {
+      await node.run("calico", "DEL", pod);
+      await vm.removePod(pod);
+    }
+    await vm.recreateInstance();
+    const again = await requestsOf(b, await vm.launch("node-b"));
+    const blocks = ["UPDATE ipamblocks", "UPDATE ipamblocks"];
+    const annotated = "PATCH pods/status";
+    const [read, made] = ["GET ipamhandles", "CREATE ipamhandles"];
+    expect(asNew.toSorted()).toEqual([read, made, ...blocks, read, annotated].toSorted());
+    const elsewhere = [read, "GET ipamblocks", "GET ipamblocks", ...blocks, annotated].toSorted();
+    expect(moving.toSorted()).toEqual(elsewhere);
+    expect(again.toSorted()).toEqual(elsewhere);
+  });
+});
+
 describe.each(["calico-ipam", "calico"])("%s, persistence enabled", (plugin) => {
   const remove = (node: AgentProcess, pod: RuntimePod) => node.run(plugin, "DEL", pod);
   const gone = { exitCode: 0, body: undefined };
@@ -233,59 +287,5 @@ describe("persistence disabled", () => {
     expect(ipsOf(await b.run(plugin, "ADD", second))).not.toEqual(given);
     expect((await a.run(plugin, "DEL", first)).exitCode).toBe(0);
     for (const address of given) expect((await ipam.show(address)).inUse).toBe(false);
-  });
-});
-
-describe("requests of an ADD, as the API server counts them", () => {
-  /** `VERB resource` of each request for a resource so far, with how many. */
-  async function counts(): Promise<ReadonlyMap<string, number>> {
-    const { body } = await client.raw({ method: "GET", path: "/metrics" });
-    const lines = String(body).matchAll(/resource="(\w+)",subresource="(\w*)",verb="(\w+)",.*\} (\d+)$/gm);
-    return new Map(
-      [...lines].map(([, resource, subresource, verb, count]) => [
-        `${verb} ${resource}${subresource && `/${subresource}`}`,
-        Number(count),
-      ]),
-    );
-  }
-
-  async function requestsOf(node: AgentProcess, pod: RuntimePod): Promise<readonly string[]> {
-    const before = await counts();
-    expect((await node.run("calico", "ADD", pod)).exitCode).toBe(0);
-    const after = await counts();
-    // Agents look from time to time whether a definition that is missing has come.
-    const own = [...after].filter(([what]) => what !== "LIST clusternetworkpolicies");
-    return own.flatMap(([what, count]) =>
-      Array.from({ length: count - (before.get(what) ?? 0) }, () => what),
-    );
-  }
-
-  test("are six at most, whether the VM is new, moves, or starts again on another node", async () => {
-    for (const node of [a, b]) {
-      // Nodes have their blocks already, but for their first pod.
-      const other = await machine();
-      await node.run("calico", "ADD", await other.launch(node.nodeName));
-    }
-    const vm = await machine();
-    const first = await vm.launch("node-a");
-    const asNew = await requestsOf(a, first);
-    const target = await vm.launch("node-b", { target: true });
-    const moving = await requestsOf(b, target);
-    for (const [node, pod] of [
-      [a, first],
-      [b, target],
-    ] as const) {
-      await node.run("calico", "DEL", pod);
-      await vm.removePod(pod);
-    }
-    await vm.recreateInstance();
-    const again = await requestsOf(b, await vm.launch("node-b"));
-    const blocks = ["UPDATE ipamblocks", "UPDATE ipamblocks"];
-    const annotated = "PATCH pods/status";
-    const [read, made] = ["GET ipamhandles", "CREATE ipamhandles"];
-    expect(asNew.toSorted()).toEqual([read, made, ...blocks, read, annotated].toSorted());
-    const elsewhere = [read, "GET ipamblocks", "GET ipamblocks", ...blocks, annotated].toSorted();
-    expect(moving.toSorted()).toEqual(elsewhere);
-    expect(again.toSorted()).toEqual(elsewhere);
   });
 });
