@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBrittleDisk } from "./brittle-disk.fixture.ts";
 import { createStateFiles } from "./state-files.ts";
@@ -45,6 +45,25 @@ describe("on a full disk", () => {
     disk.isFull = false;
     files.write(at("c"), "3");
     expect([files.owed(), readdirSync(directory).sort()]).toEqual([[], ["a", "b", "c"]]);
+  });
+
+  it("a directory that stays read-only keeps nothing of another one from being written", () => {
+    const disk = createBrittleDisk();
+    const partly = createStateFiles({
+      disk: {
+        ...disk,
+        replace(path, text, mode) {
+          if (dirname(path) === at("stuck")) throw Object.assign(new Error("read-only"), { code: "EROFS" });
+          disk.replace(path, text, mode);
+        },
+      },
+    });
+    disk.isFull = true;
+    partly.write(at("stuck/a"), "1");
+    partly.write(at("b"), "2");
+    disk.isFull = false;
+    partly.retry();
+    expect([partly.owed(), readdirSync(directory)]).toEqual([[at("stuck/a")], ["b"]]);
   });
 
   it("a file that was to be written and then removed is not written afterwards", () => {

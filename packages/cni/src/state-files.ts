@@ -123,13 +123,15 @@ export function createStateFiles(options: StateFilesOptions = {}): StateFiles {
   }
 
   function retry(): void {
+    const stuck = new Set<string>();
     for (const [path, text] of owed) {
+      if (stuck.has(dirname(path))) continue;
       try {
         apply(path, text);
         owed.delete(path);
       } catch {
-        // Reported when it was owed first. The others would meet the same.
-        return;
+        // Reported when it was owed first. The others of its directory would meet the same; those of another may not.
+        stuck.add(dirname(path));
       }
     }
   }
