@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.ts";
@@ -8,10 +9,18 @@ import { createStateFiles, type FileReport, type StateFiles } from "./state-file
 export const openStatusFiles = (report: FileReport): StateFiles =>
   createStateFiles({ report, mode: 0o644, directoryMode: 0o755 });
 
-/** Name of an endpoint's status file: the three parts of its key, escaped, joined by one space. */
+/** A file name has 255 bytes at most, and is written under one with `.tmp` at its end. */
+const longestName = 251;
+
+/**
+ * Name of an endpoint's status file: the three parts of its key, escaped, joined by one space. Where that would be too long for a
+ * file, a hash of it stands in place of its end, the last space included.
+ */
 export function statusFileName(attachment: Pick<Attachment, "pod" | "ifName">): string {
   const { namespace, name } = attachment.pod;
-  return ["k8s", `${namespace}/${name}`, attachment.ifName].map(encodeURIComponent).join(" ");
+  const key = ["k8s", `${namespace}/${name}`, attachment.ifName].map(encodeURIComponent).join(" ");
+  if (key.length <= longestName) return key;
+  return `${key.slice(0, 200)}-${createHash("sha256").update(key).digest("hex").slice(0, 40)}`;
 }
 
 /**
