@@ -46,9 +46,13 @@ export function isNewer(creationTimestamp: string, owner: Attributes): boolean |
   return given !== undefined && created > given ? true : undefined;
 }
 
-/** The revision of the VMI on which these owners were decided last; undefined when nobody wrote one down. */
-export function decidedAt({ active, alternate }: Owners): string | undefined {
+/**
+ * The revision of the VMI on which these owners were decided last; undefined when nobody wrote one down. What was said of an earlier
+ * VMI does not count: in a cluster restored from a backup revisions begin anew.
+ */
+export function decidedAt({ active, alternate }: Owners, vmiUid?: string): string | undefined {
   const revisions = [active, alternate]
+    .filter((owner) => vmiUid === undefined || (owner?.[attribute.vmiUid] ?? vmiUid) === vmiUid)
     .map((owner) => owner?.[attribute.vmiRevision])
     .filter((text) => text !== undefined);
   return revisions.reduce<string | undefined>(

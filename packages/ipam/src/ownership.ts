@@ -88,7 +88,7 @@ export function judgeClaim(
   over: readonly Attributes[] = [],
 ): Claim {
   const { pod, guest } = claimant;
-  if (isOutdated(present, guest)) return { verdict: "outdated" };
+  if (isOutdated(present, guest, claimant.record[attribute.vmiUid])) return { verdict: "outdated" };
   const heeded = heed(present, guest, pod.namespace);
   const owners = { ...heeded, active: heeded.active ?? claimant.source ?? null };
   const place = placeOf(guest, pod);
@@ -116,8 +116,11 @@ export function ownersAfter(
   present: Owners,
   pod: OwningPod,
   guest: GuestFact | undefined,
+  vmiUid?: string,
 ): { readonly owners: Owners; readonly wasOwner: boolean } {
-  const { active, alternate } = isOutdated(present, guest) ? present : heed(present, guest, pod.namespace);
+  const { active, alternate } = isOutdated(present, guest, vmiUid)
+    ? present
+    : heed(present, guest, pod.namespace);
   const left = {
     active: isOwnerSandbox(active, pod) ? null : active,
     alternate: isOwnerSandbox(alternate, pod) ? null : alternate,
@@ -135,8 +138,8 @@ function heed(owners: Owners, guest: GuestFact | undefined, namespace: string): 
     : { active: alternate, alternate: active };
 }
 
-function isOutdated(owners: Owners, guest: GuestFact | undefined): boolean {
-  const known = decidedAt(owners);
+function isOutdated(owners: Owners, guest: GuestFact | undefined, vmiUid: string | undefined): boolean {
+  const known = decidedAt(owners, vmiUid);
   return guest !== undefined && known !== undefined && isEarlier(guest.revision, known);
 }
 

@@ -44,7 +44,7 @@ export async function releaseVm(engine: Engine, handle: string, leave: VmLeave):
         (draft) => {
           const present = draft.at(ordinal);
           if (!present || !sameHandle(present.handle, handle)) return "absent";
-          const { owners, wasOwner } = ownersAfter(present.owners, pod, vm?.guest);
+          const { owners, wasOwner } = ownersAfter(present.owners, pod, vm?.guest, vm?.vmiUid);
           isOwner ||= wasOwner;
           if (free && !owners.active && !owners.alternate && isOf(vm, present)) {
             draft.release(ordinal);
