@@ -2,7 +2,7 @@ import { attribute } from "./attributes.ts";
 import { type Allocation, type BlockDraft, type Owners, sameHandle } from "./block-draft.ts";
 import { IpamError } from "./errors.ts";
 import { blockName } from "./names.ts";
-import { describeOwner, isOfAnotherPod } from "./owner-record.ts";
+import { describeOwner, isOfAnother } from "./owner-record.ts";
 
 /**
  * Takes one named ordinal for a handle; what the handle already has there counts as taken.
@@ -33,13 +33,18 @@ export function assignOrdinal(
 
 /**
  * Handles are made of joined text and compared without case, so two containers can spell one. What a handle holds for a pod
- * is not another pod's. The pods of a VM share its handle; they say so by their record.
+ * is not another pod's or sandbox's. The pods of a VM share its handle; they say so by their record.
  * @throws IpamError HandleCollision
  */
 export function checkHandleIsOfPod(handle: string, held: readonly Allocation[], { active }: Owners): void {
-  const { [attribute.namespace]: namespace, [attribute.pod]: name, [attribute.vmiName]: vm } = active ?? {};
-  if (namespace === undefined || name === undefined || vm !== undefined) return;
-  const other = held.find(({ owners }) => isOfAnotherPod(owners.active, { namespace, name }))?.owners.active;
+  const {
+    [attribute.namespace]: namespace,
+    [attribute.pod]: name,
+    [attribute.container]: containerId,
+  } = active ?? {};
+  if (namespace === undefined || name === undefined || active?.[attribute.vmiName] !== undefined) return;
+  const its = { namespace, name, containerId };
+  const other = held.find(({ owners }) => isOfAnother(owners.active, its))?.owners.active;
   if (other)
     throw new IpamError("HandleCollision", `handle ${handle} holds an address of ${describeOwner(other)}`, {
       object: `handle ${handle}`,

@@ -18,13 +18,15 @@ export function isOwner(owner: Attributes | null, pod: OwningPod): boolean {
   return !uid || !pod.uid || uid === pod.uid;
 }
 
-/** Whether an owner record names a pod, and not this one. */
-export function isOfAnotherPod(
+/** Whether an owner record names a pod, or a sandbox of it, and not this one. Without `containerId` any of its sandboxes is meant. */
+export function isOfAnother(
   owner: Attributes | null,
-  { namespace, name }: Pick<OwningPod, "namespace" | "name">,
+  { namespace, name, containerId }: Omit<OwningPod, "uid">,
 ): boolean {
   if (owner?.[attribute.pod] === undefined) return false;
-  return owner[attribute.pod] !== name || owner[attribute.namespace] !== namespace;
+  if (owner[attribute.pod] !== name || owner[attribute.namespace] !== namespace) return true;
+  const container = owner[attribute.container];
+  return container !== undefined && containerId !== undefined && container !== containerId;
 }
 
 /**

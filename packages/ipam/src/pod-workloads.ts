@@ -124,12 +124,13 @@ async function countOwn(engine: Engine, host: Host, handle: string, held: readon
  */
 export async function releasePod(
   engine: Engine,
-  { node, pod }: Pick<WorkloadRelease, "node" | "pod">,
+  { node, pod: { namespace, name }, containerId }: Pick<WorkloadRelease, "node" | "pod" | "containerId">,
   handle: string,
   { search }: { readonly search: boolean },
 ): Promise<readonly string[]> {
   const host = engine.host(node);
   await host.load();
+  const pod = { namespace, name, containerId };
   const own = await releaseOwn(engine, host.holding(handle), handle, unlessOfAnother(pod));
   const released = [...own.released];
   const had = host.unindexed.get(handle);

@@ -12,10 +12,10 @@ import { blockGone } from "./block-table.ts";
 import type { Engine } from "./engine.ts";
 import { IpamError } from "./errors.ts";
 import { blockName } from "./names.ts";
-import { isOfAnotherPod, type OwningPod } from "./owner-record.ts";
+import { isOfAnother, type OwningPod } from "./owner-record.ts";
 import type { Sequence } from "./resources.ts";
 
-type PodName = Pick<OwningPod, "namespace" | "name">;
+type Sandbox = Omit<OwningPod, "uid">;
 
 /** What is to be freed in one block: an ordinal, with guards only if it is still this handle's or this allocation. */
 export interface ReleaseItem {
@@ -95,11 +95,11 @@ export async function freeUnchanged(engine: Pick<Engine, "blocks">, allocation: 
 /** Whether an address of a handle may be freed: two owners can spell one handle. */
 type IsOwn = (held: Allocation) => boolean;
 
-/** All that is not recorded for another pod; without a pod all there is. */
+/** All that is not recorded for another pod or sandbox; without a pod all there is. */
 export const unlessOfAnother =
-  (pod?: PodName): IsOwn =>
+  (pod?: Sandbox): IsOwn =>
   ({ owners }) =>
-    !pod || !isOfAnotherPod(owners.active, pod);
+    !pod || !isOfAnother(owners.active, pod);
 
 /**
  * Frees a handle's own addresses in these blocks, one write each.
@@ -136,7 +136,7 @@ export async function releaseOwn(
 export async function releaseByHandle(
   engine: Engine,
   handle: string,
-  { search, pod }: { readonly search: boolean; readonly pod?: PodName },
+  { search, pod }: { readonly search: boolean; readonly pod?: Sandbox },
 ): Promise<readonly string[]> {
   const object = await engine.handles.read(handle);
   const cidrs = new Set([...(object ? Object.keys(object.spec.block) : []), ...engine.blocks.inDoubt()]);
@@ -154,7 +154,7 @@ export async function releaseByHandle(
  * Frees what a pod has under a handle that others could have as well (`namespace.pod` of old versions): only addresses whose
  * record names this pod, and none of a VM.
  */
-export async function releaseOfPod(engine: Engine, handle: string, pod: PodName): Promise<readonly string[]> {
+export async function releaseOfPod(engine: Engine, handle: string, pod: Sandbox): Promise<readonly string[]> {
   const object = await engine.handles.read(handle);
   if (!object) return [];
   const { released, hasOthers } = await releaseOwn(

@@ -44,6 +44,18 @@ describe("two containers that spell one handle", () => {
   });
 });
 
+test("two sandboxes of one pod whose IDs differ in case have nothing of each other's", async () => {
+  const bed = new Testbed();
+  const ipam = bed.boot();
+  const first = bed.pod("node-1", { containerId: "abc" });
+  const has = texts(await ipam.workloads.assign(first));
+  const second = { ...first, containerId: "ABC" };
+  await expect(ipam.workloads.assign(second)).rejects.toMatchObject({ code: "HandleCollision" });
+  for (const one of [ipam, bed.boot()])
+    expect(await one.workloads.release(del(second))).toEqual({ released: [], kept: [] });
+  expect(await allInUse(bed, has)).toBe(true);
+});
+
 test("a new VM inherits from a deleted one whose handle was written in another case", async () => {
   const bed = new Testbed();
   const old = bed.pod("node-1", { network: "Tenant", vm: bed.vm("a").active });
