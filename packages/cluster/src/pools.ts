@@ -164,7 +164,8 @@ function reasonAgainst({ name, spec }: WantedPool): string | undefined {
 }
 
 function compare(wanted: WantedPool, before: IPPool, wasApplied: boolean): readonly PoolChange[] {
-  const spec: Readonly<Record<string, unknown>> = before.spec;
+  // Where the incumbent's definition is in force, a pool may have no spec.
+  const spec: Readonly<Record<string, unknown>> = before.spec ?? {};
   const fields = Object.entries(wanted.spec)
     .filter(([field, value]) => JSON.stringify(spec[field]) !== JSON.stringify(value))
     .map(([field]) => field)

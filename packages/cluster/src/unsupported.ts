@@ -1,4 +1,11 @@
-import { type ApiClient, type ClusterView, type FelixConfiguration, type IPPool, kinds } from "@fairlead/api";
+import {
+  type ApiClient,
+  type ClusterView,
+  type FelixConfiguration,
+  type IPPool,
+  kinds,
+  problemsOf,
+} from "@fairlead/api";
 import { type ClusterLog, createWarner } from "./warner.ts";
 
 /** A setting that the cluster asks for and that has no effect here. */
@@ -14,6 +21,7 @@ export function findUnsupported(
   felix: readonly FelixConfiguration[],
 ): readonly Unsupported[] {
   const overlays = pools
+    .filter(isSound)
     .filter(({ spec }) => spec.vxlanMode !== "Never" || spec.ipipMode !== "Never")
     .map((object) => ({
       kind: "IPPool" as const,
@@ -22,6 +30,7 @@ export function findUnsupported(
         "encapsulation has no effect: packets travel as they are, and routers must know the pods' routes",
     }));
   const encrypted = felix
+    .filter(isSound)
     .filter(({ spec }) => spec.wireguardEnabled)
     .map((object) => ({
       kind: "FelixConfiguration" as const,
@@ -30,6 +39,9 @@ export function findUnsupported(
     }));
   return [...overlays, ...encrypted];
 }
+
+/** What an object that cannot be read asks for nobody knows. */
+const isSound = (object: object) => problemsOf(object).length === 0;
 
 /** Tells people what has no effect. */
 export interface UnsupportedReporter {

@@ -59,6 +59,16 @@ export function updateConflist(
   return print({ ...list, plugins: pluginsOf(list).map((plugin) => (plugin === ours ? changed : plugin)) });
 }
 
+/** Whether it is JSON to its end, whatever it says. */
+export function isWhole(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The types of the plug-ins of a configuration, in their order; none when it cannot be read. */
 export const pluginTypes = (text: string): readonly string[] =>
   pluginsOf(parse(text) ?? {}).flatMap(({ type }) => (typeof type === "string" ? [type] : []));

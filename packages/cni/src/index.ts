@@ -36,6 +36,7 @@ export { type NetworkConfig, parseConfig } from "./config.ts";
 export {
   type ConflistSettings,
   conflistName,
+  isWhole,
   pluginTypes,
   renderConflist,
   updateConflist,

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClusterView, createClusterView, kinds } from "@fairlead/api";
+import { type ClusterView, createClusterView, type Installation, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFakeClock } from "./clock.ts";
@@ -227,8 +227,8 @@ describe("after a restart", () => {
   });
 
   it.each([
-    ["half a file", '{"name": "x", "plugins": [{"ty'],
-    ["an empty file", ""],
+    ["half a file that somebody is writing", '{"name": "x", "plugins": [{"ty'],
+    ["an empty file that somebody is writing", ""],
     ["another plug-in's", '{"name": "x", "plugins": [{"type": "flannel"}]}'],
     ["no configuration", "[]"],
   ])("%s is not ours to understand and stays as it is", async (_what, text) => {
@@ -238,6 +238,45 @@ describe("after a restart", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
     expect(errors).toEqual([]);
   });
+});
+
+describe("half a file", () => {
+  it.each(["", '{"name": "x", "plugins": [{"ty'])(
+    "that stays as it is (%s) is put aside, and said: no pod starts with it",
+    (text) => {
+      place(text);
+      install();
+      clock.advance(10_000);
+      expect(timeout()).toBe(10);
+      expect(readFileSync(`${path}.broken`, "utf8")).toBe(text);
+      expect(errors.map(String)).toEqual([expect.stringContaining("10-calico.conflist.broken")]);
+    },
+  );
+
+  it("that becomes a whole one is left alone", () => {
+    place('{"name": "x", ');
+    install();
+    const theirs = '{"name": "x", "plugins": [{"type": "flannel"}]}';
+    place(theirs);
+    clock.advance(30_000);
+    expect([readFileSync(path, "utf8"), errors]).toEqual([theirs, []]);
+  });
+});
+
+it.each([
+  ["no spec", undefined],
+  ["a timeout that is none", { calicoNetwork: { linuxPolicySetupTimeoutSeconds: "soon" } }],
+])("an Installation with %s says nothing of it: the node has its network all the same", async (_, spec) => {
+  await change(() =>
+    cluster.put(kinds.Installation, {
+      apiVersion: "operator.tigera.io/v1",
+      kind: "Installation",
+      metadata: { name: "default" },
+      spec,
+    } as unknown as Installation),
+  );
+  install();
+  expect([timeout(), errors]).toEqual([10, []]);
 });
 
 describe("what cannot be written", () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ClusterView, kinds } from "@fairlead/api";
-import { conflistName, renderConflist, updateConflist } from "@fairlead/cni";
+import { type ClusterView, type Installation, kinds, problemsOf } from "@fairlead/api";
+import { conflistName, isWhole, renderConflist, updateConflist } from "@fairlead/cni";
 import type { Clock, Timer } from "./clock.ts";
 import { lookEvery } from "./plugins.ts";
 
@@ -19,20 +19,27 @@ const defaultTimeout = 10;
 /**
  * Writes the network configuration where there is none, and carries `linuxPolicySetupTimeoutSeconds` of the Installation into it. One that we
  * wrote follows what is installed, too: at the start, and when `portmap` comes or goes. A runtime takes the file for "the node's
- * network is ready", so the first one is written only when the agent is.
+ * network is ready", so the first one is written only when the agent is. Half a file, of which no runtime makes anything, is put aside when it is
+ * the same after a while: until then somebody may be writing it.
  */
 export function installConflist(options: ConflistInstallerOptions): Disposable {
   const { view, confDir, binDir, clock, onError } = options;
   const path = join(confDir, conflistName);
 
+  /** As of the last look. */
+  let half: string | undefined;
+
+  function read(): string | undefined {
+    return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  }
+
   function install(): void {
-    const installation = view.get(kinds.Installation, { name: "default" });
-    const wanted = installation?.spec.calicoNetwork?.linuxPolicySetupTimeoutSeconds;
+    const wanted = timeoutOf(view.get(kinds.Installation, { name: "default" }));
     const settings = {
       policySetupTimeoutSeconds: wanted ?? defaultTimeout,
       hasPortmap: existsSync(join(binDir, "portmap")),
     };
-    const present = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+    const present = read();
     const { hasPortmap } = settings;
     const changed = wanted === undefined ? { hasPortmap } : settings;
     const text = present === undefined ? renderConflist(settings) : updateConflist(present, changed);
@@ -43,8 +50,9 @@ export function installConflist(options: ConflistInstallerOptions): Disposable {
   }
 
   let reported = "";
-  const attempt = () => {
+  const attempt = (first = () => {}) => {
     try {
+      first();
       install();
       reported = "";
     } catch (error) {
@@ -53,13 +61,23 @@ export function installConflist(options: ConflistInstallerOptions): Disposable {
       reported = text;
     }
   };
+  function putAside(): void {
+    const text = read();
+    const isHalf = text !== undefined && !isWhole(text);
+    if (isHalf && text === half) {
+      renameSync(path, `${path}.broken`);
+      onError(new Error(`${path} was no JSON; it is ${path}.broken now, and a new one is written`));
+    }
+    half = isHalf ? text : undefined;
+  }
+
   let timer: Timer;
   const again = () => {
-    attempt();
+    attempt(putAside);
     timer = clock.after(lookEvery, again);
   };
   again();
-  const subscription = view.subscribe(kinds.Installation, attempt, { replay: false });
+  const subscription = view.subscribe(kinds.Installation, () => attempt(), { replay: false });
   return {
     [Symbol.dispose]() {
       timer.cancel();
@@ -67,3 +85,9 @@ export function installConflist(options: ConflistInstallerOptions): Disposable {
     },
   };
 }
+
+/** An Installation that cannot be read says nothing. */
+const timeoutOf = (installation: Installation | undefined): number | undefined =>
+  installation && problemsOf(installation).length === 0
+    ? installation.spec.calicoNetwork?.linuxPolicySetupTimeoutSeconds
+    : undefined;
