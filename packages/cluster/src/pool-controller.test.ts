@@ -1,8 +1,9 @@
-import { type ApiClient, ApiError, createClusterView, kinds } from "@fairlead/api";
+import { type ApiClient, ApiError, createClusterView, type IPPool, kinds } from "@fairlead/api";
 import { FakeCluster } from "@fairlead/api/fake";
 import { createIpam, createKubernetesStore } from "@fairlead/ipam";
 import { describe, expect, it } from "vitest";
 import { createPoolController } from "./pool-controller.ts";
+import { managedLabel } from "./pools.ts";
 import { createUnsupportedReporter } from "./unsupported.ts";
 
 const log = { info() {}, warn() {}, error() {}, debug() {} };
@@ -114,6 +115,24 @@ it("names WireGuard, which has no effect either", async () => {
     .toEqual([
       "NotSupported default: wireguardEnabled has no effect: traffic between nodes is not encrypted",
     ]);
+});
+
+it("goes on beside a pool that has lost its spec, and says so of its own", async () => {
+  await using it = await scene();
+  await it.controller.reconcile();
+  for (const name of ["default-ipv4-ippool", "odd"])
+    it.cluster.put(kinds.IPPool, {
+      apiVersion: "projectcalico.org/v3",
+      kind: "IPPool",
+      metadata: { name, labels: managedLabel },
+    } as unknown as IPPool);
+  await it.seen();
+  await it.controller.reconcile();
+  await it.unsupported.report();
+  expect(await it.events()).toContain(
+    "FieldsAreFixed default-ipv4-ippool: cidr of a pool cannot change: give the Installation a pool with another name",
+  );
+  expect(await it.pool()).toMatchObject({ metadata: { name: "default-ipv4-ippool" } });
 });
 
 const declare = (client: ApiClient, ipPools: unknown) =>
