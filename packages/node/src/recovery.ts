@@ -32,8 +32,9 @@ export interface Recovery extends Disposable {
   /** Those whose noted interface is the one in the kernel. After a reboot, or when a later note was lost, it is not. */
   present(attachments: readonly Attachment[]): readonly Attachment[];
   /**
-   * Notes the attachments of interfaces that no note explains and returns them; keeps the rest as it is. Reads blocks, until that succeeds, only
-   * when there is such an interface. Goes on to look afterwards for as long as something is unexplained.
+   * Notes the attachments of interfaces that no note explains and returns them; keeps the rest as it is. Reads blocks only when there is such an
+   * interface. Where they cannot be read nothing is explained, and the agent starts without. Goes on to look afterwards for as long as
+   * something is unexplained.
    */
   recover(signal?: AbortSignal): Promise<readonly Attachment[]>;
 }
@@ -74,9 +75,8 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       }
   }
 
-  /** Everything but the blocks is read after the await, and nothing is awaited until it is noted. */
-  async function find(from: NodeEvidence, signal: AbortSignal): Promise<readonly Attachment[]> {
-    const assigned = await readAssigned(from, signal);
+  /** Everything but the blocks is read now, after they were, and nothing is awaited until it is noted. */
+  function explain(from: NodeEvidence, assigned: readonly AssignedAddress[]): readonly Attachment[] {
     const { rebuilt, unexplained } = rebuild({
       interfaces: from.interfaces(),
       pods: podsOfNode(options.view, options.nodeName),
@@ -127,18 +127,25 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     );
   }
 
-  function lookLater(from: NodeEvidence): void {
-    timer = options.clock.after(lookAgainAfter, () => {
-      find(from, abort.signal).then(
-        (found) => {
-          for (const attachment of found) options.onLate(attachment);
-          if (kept.size > 0) lookLater(from);
-        },
-        (error) => {
-          if (!abort.signal.aborted) options.onError(error);
-        },
-      );
-    });
+  async function look(from: NodeEvidence): Promise<void> {
+    try {
+      const found = explain(from, await readAssigned(from, abort.signal));
+      for (const attachment of found) options.onLate(attachment);
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      options.onError(error);
+    }
+    if (kept.size > 0) lookLater(from);
+  }
+
+  function lookLater(from: NodeEvidence, wait = lookAgainAfter): void {
+    timer = options.clock.after(wait, () => void look(from));
+  }
+
+  /** Nobody's, as long as it cannot be told whose they are. */
+  function keepAll(from: NodeEvidence): void {
+    const reason = "the address blocks have not been read";
+    keep(unnoted(from.interfaces(), attachments.list()).map((found) => ({ interface: found, reason })));
   }
 
   return {
@@ -148,9 +155,18 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     },
     async recover(signal) {
       if (!evidence || unnoted(evidence.interfaces(), attachments.list()).length === 0) return [];
-      const found = await find(evidence, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
-      if (kept.size > 0) lookLater(evidence);
-      return found;
+      const ending = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
+      try {
+        const found = explain(evidence, await evidence.assigned(ending));
+        if (kept.size > 0) lookLater(evidence);
+        return found;
+      } catch (error) {
+        ending.throwIfAborted();
+        options.onError(error);
+        keepAll(evidence);
+        lookLater(evidence, firstRetry);
+        return [];
+      }
     },
     [Symbol.dispose]() {
       abort.abort();
