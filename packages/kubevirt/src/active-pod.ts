@@ -12,8 +12,10 @@ export function stateOf(
 /** Whether KubeVirt has acknowledged that the VM now belongs to the target's node. */
 export function isAcknowledged(vmi: VirtualMachineInstance, state: MigrationState): boolean {
   if (state.failed || !state.targetNode) return false;
-  if (state.completed) return true;
-  return vmi.status?.nodeName === state.targetNode && Boolean(state.endTimestamp);
+  const { nodeName } = vmi.status ?? {};
+  // A record that has lost the word of its failure still has the node.
+  if (state.completed && !nodeName) return true;
+  return nodeName === state.targetNode && Boolean(state.completed || state.endTimestamp);
 }
 
 /**
@@ -25,8 +27,11 @@ export function activePodName(vmi: VirtualMachineInstance): string | undefined {
   const state = vmi.status?.migrationState;
   if (!state?.migrationUid) return undefined;
   if (isAcknowledged(vmi, state)) return state.targetPod || undefined;
+  const { nodeName } = vmi.status ?? {};
   const hasEnded = Boolean(state.endTimestamp || state.completed) && !state.failed;
-  if (hasEnded && !(vmi.status?.nodeName && state.targetNode)) return undefined;
+  if (hasEnded && !(nodeName && state.targetNode)) return undefined;
+  // KubeVirt writes the target's node together with the end.
+  if (!state.failed && nodeName && nodeName === state.targetNode) return undefined;
   return state.sourcePod || undefined;
 }
 

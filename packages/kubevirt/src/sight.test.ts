@@ -49,6 +49,12 @@ const withStatus = (vmi: VirtualMachineInstance, change: object): VirtualMachine
 });
 const withState = (vmi: VirtualMachineInstance, change: object) =>
   withStatus(vmi, { migrationState: { ...vmi.status?.migrationState, ...change } });
+function* withoutOneField(vmi: VirtualMachineInstance): Generator<VirtualMachineInstance> {
+  const { migrationState = {}, ...status } = vmi.status ?? {};
+  for (const field of Object.keys({ ...status, migrationState }))
+    yield withStatus(vmi, { [field]: undefined });
+  for (const field of Object.keys(migrationState)) yield withState(vmi, { [field]: undefined });
+}
 const at = (history: readonly Snapshot[], what: string) =>
   history.findLast((snapshot) => snapshot.what === what) as Snapshot;
 
@@ -265,6 +271,16 @@ describe("a status that is empty for a moment moves nothing", () => {
   ])("nor does one whose migration KubeVirt has forgotten: %s", (_, snapshot, vmi, expected) =>
     expect(brief({ ...snapshot, vmi, migrations: [] })).toEqual(expected),
   );
+
+  test("whichever one field it is, and whether or not KubeVirt has forgotten its migrations", () => {
+    for (const outcome of outcomes)
+      for (const isOldStyle of [false, true])
+        for (const snapshot of play([move("b", "success"), move("a", outcome, { isOldStyle })]))
+          for (const vmi of withoutOneField(snapshot.vmi))
+            for (const migrations of [snapshot.migrations, []])
+              for (const [{ metadata }, { place }] of see({ ...snapshot, vmi, migrations }))
+                expect(place).not.toBe(metadata.name === snapshot.truth.active ? "elsewhere" : "here");
+  });
 
   test("of a VM that never migrated no pods, and the only pod is not known to be the guest's", () => {
     const [first] = play([]) as [Snapshot];
