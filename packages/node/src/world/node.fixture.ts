@@ -98,6 +98,7 @@ export class SimulatedNode {
       readySince === undefined ||
       this.#running?.view.health().healthy !== true ||
       line.faults.read.length > 0 ||
+      this.#around.routers.isSilent(this.name) ||
       [...line.heldUntil.values()].some((until) => until > now)
     );
   }

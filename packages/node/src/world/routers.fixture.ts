@@ -37,6 +37,10 @@ export class Routers {
     this.#silentUntil.set(name, this.#time.now + milliseconds);
   }
 
+  isSilent(name: string): boolean {
+    return this.#time.now < (this.#silentUntil.get(name) ?? 0);
+  }
+
   #announce(speaker: Speaker): void {
     const soonest = this.#time.now + between(this.#random, 2, 300);
     speaker.lastArrival = Math.max(soonest, speaker.lastArrival);
@@ -58,8 +62,7 @@ export class Routers {
           this.#time.after(
             between(this.#random, 0.5, 20),
             () => {
-              if (this.#time.now < (this.#silentUntil.get(name) ?? 0))
-                reject(new BgpError("Unreachable", "BIRD does not run"));
+              if (this.isSilent(name)) reject(new BgpError("Unreachable", "BIRD does not run"));
               else resolve(destinations.flatMap((destination) => this.#elsewhere(name, destination)));
             },
             process,

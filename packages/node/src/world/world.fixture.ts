@@ -180,7 +180,9 @@ export class World {
         return this.#node(event.node).freeze(event.milliseconds);
       case "hold": {
         const { line, name } = this.#node(event.node);
-        line.heldUntil.set(nameOf(kinds[event.kind]), this.time.now + event.milliseconds);
+        const kind = nameOf(kinds[event.kind]);
+        const until = Math.max(line.heldUntil.get(kind) ?? 0, this.time.now + event.milliseconds);
+        line.heldUntil.set(kind, until);
         this.tell(`${name}: hears nothing of any ${event.kind} for ${Math.round(event.milliseconds)} ms`);
         return true;
       }
