@@ -49,12 +49,12 @@ export function isNewer(creationTimestamp: string, owner: Attributes): boolean |
 }
 
 /**
- * The revision of the VMI on which these owners were decided last; undefined when nobody wrote one down. What was said of an earlier
- * VMI does not count: in a cluster restored from a backup revisions begin anew.
+ * The revision of the VMI on which these owners were decided last; undefined when nobody wrote one down. With `ofVmi` what was said of
+ * other VMIs does not count: in a cluster restored from a backup revisions begin anew.
  */
-export function decidedAt({ active, alternate }: Owners, vmiUid?: string): string | undefined {
+export function decidedAt({ active, alternate }: Owners, ofVmi?: string): string | undefined {
   const revisions = [active, alternate]
-    .filter((owner) => vmiUid === undefined || (owner?.[attribute.vmiUid] ?? vmiUid) === vmiUid)
+    .filter((owner) => ofVmi === undefined || (owner?.[attribute.vmiUid] ?? ofVmi) === ofVmi)
     .map((owner) => owner?.[attribute.vmiRevision])
     .filter((text) => text !== undefined);
   return revisions.reduce<string | undefined>(

@@ -63,6 +63,8 @@ export interface Claimant {
   /** How it is to be recorded. */
   readonly record: Attributes;
   readonly guest?: GuestFact | undefined;
+  /** `guest` was read just now, so what was said of another VMI was said before, whatever its revision. */
+  readonly isLive?: boolean | undefined;
   /** Record of the pod in which the guest runs, made anew because no pod is recorded: for a target that would have no source. */
   readonly source?: Attributes | undefined;
 }
@@ -88,7 +90,8 @@ export function judgeClaim(
   over: readonly Attributes[] = [],
 ): Claim {
   const { pod, guest } = claimant;
-  if (isOutdated(present, guest, claimant.record[attribute.vmiUid])) return { verdict: "outdated" };
+  const ofVmi = claimant.isLive ? claimant.record[attribute.vmiUid] : undefined;
+  if (isOutdated(present, guest, ofVmi)) return { verdict: "outdated" };
   const heeded = heed(present, guest, pod.namespace);
   const owners = { ...heeded, active: heeded.active ?? claimant.source ?? null };
   const place = placeOf(guest, pod);
@@ -116,11 +119,8 @@ export function ownersAfter(
   present: Owners,
   pod: OwningPod,
   guest: GuestFact | undefined,
-  vmiUid?: string,
 ): { readonly owners: Owners; readonly wasOwner: boolean } {
-  const { active, alternate } = isOutdated(present, guest, vmiUid)
-    ? present
-    : heed(present, guest, pod.namespace);
+  const { active, alternate } = isOutdated(present, guest) ? present : heed(present, guest, pod.namespace);
   const left = {
     active: isOwnerSandbox(active, pod) ? null : active,
     alternate: isOwnerSandbox(alternate, pod) ? null : alternate,
@@ -138,8 +138,8 @@ function heed(owners: Owners, guest: GuestFact | undefined, namespace: string): 
     : { active: alternate, alternate: active };
 }
 
-function isOutdated(owners: Owners, guest: GuestFact | undefined, vmiUid: string | undefined): boolean {
-  const known = decidedAt(owners, vmiUid);
+function isOutdated(owners: Owners, guest: GuestFact | undefined, ofVmi?: string): boolean {
+  const known = decidedAt(owners, ofVmi);
   return guest !== undefined && known !== undefined && isEarlier(guest.revision, known);
 }
 

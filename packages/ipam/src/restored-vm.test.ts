@@ -37,3 +37,20 @@ test("a VM that runs anew where revisions begin anew has its address, migrates, 
       alternate: null,
     });
 });
+
+test("the word of an earlier run, in which its pod had the guest, gives that pod nothing of a later run", async () => {
+  const bed = new Testbed();
+  const boot = () => bed.boot({ facts: bed.facts });
+  const { active } = bed.vm("a");
+  const word = (pod: string, revision: string) => ({ guest: { pod, revision } });
+  const old = bed.pod("node-1");
+  const early = { ...old, vm: { ...active, ...word(old.pod.name, "100") } };
+  await boot().workloads.assign(early);
+  bed.vmis.set("default/a", { uid: "vmi-new", ownerUid: active.vmUid, deleting: false, revision: "200" });
+  const next = bed.pod("node-2");
+  const late = { ...next, vm: { ...active, vmiUid: "vmi-new", ...word(next.pod.name, "200") } };
+  const { addresses } = await boot().workloads.assign(late);
+  await expect(boot().workloads.assign(early)).rejects.toMatchObject({ code: "OwnedByNewerPod" });
+  for (const { address } of addresses)
+    expect(await boot().owners.get(address)).toMatchObject({ active: { pod: next.pod.name } });
+});

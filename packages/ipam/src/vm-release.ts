@@ -44,7 +44,7 @@ export async function releaseVm(engine: Engine, handle: string, leave: VmLeave):
         (draft) => {
           const present = draft.at(ordinal);
           if (!present || !sameHandle(present.handle, handle)) return "absent";
-          const { owners, wasOwner } = ownersAfter(present.owners, pod, vm?.guest, vm?.vmiUid);
+          const { owners, wasOwner } = ownersAfter(present.owners, pod, vm?.guest);
           isOwner ||= wasOwner;
           if (free && !owners.active && !owners.alternate && isOf(vm, present)) {
             draft.release(ordinal);
@@ -100,7 +100,7 @@ export async function promoteVm(
     checkHandleIsOf(handle, state, vm.namespace, vm.name);
     if (!engine.facts) checkRecorded(handle, held, pod);
     const record = recordOf(request, engine.now());
-    const claimed = await claimOwnership(engine, "runs", handle, held, { pod, record, guest });
+    const claimed = await claimOwnership(engine, "runs", handle, held, { pod, record, guest, isLive: true });
     if (claimed === "active") return "owner";
     if (claimed === "elsewhere") return "elsewhere";
   }

@@ -45,7 +45,7 @@ export async function assignVm(
       const claimed = await claimOwnership(engine, event, handle, state.held, claimant);
       if (claimed === "look again") continue;
       if (claimed === "outdated") {
-        claimant = { ...claimant, guest: await readGuest(engine, request) };
+        claimant = { ...claimant, guest: await readGuest(engine, request), isLive: true };
         continue;
       }
       if (claimed === "no source") {
