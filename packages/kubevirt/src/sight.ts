@@ -6,6 +6,8 @@ import { hasSwitchedOver, isBehind, isFinal, progressOf } from "./progress.ts";
 /** A pod of a VM and the objects that say where the VM's guest is. */
 export interface PodObjects {
   readonly pod: Pod;
+  /** UID of the migration that the pod was made for, or "" for none, where that is proved; default: what the pod's label says. */
+  readonly madeFor?: string;
   readonly vmi: VirtualMachineInstance;
   /** All that move this VMI; those of other VMIs are passed over. */
   readonly migrations: readonly VirtualMachineInstanceMigration[];
@@ -50,21 +52,25 @@ export interface PodSight {
  * answers are given, and `place` counts first.
  */
 export function sightOf(objects: PodObjects): PodSight {
-  const { pod, vmi } = objects;
-  const uid = pod.metadata.labels?.[migrationUidLabel];
+  const { vmi } = objects;
+  const uid = madeForOf(objects);
   const migration = objects.migrations.find(({ metadata }) => metadata.uid === uid);
   const createdAt = new Date(Date.parse(migration?.metadata.creationTimestamp ?? "") || 0).toISOString();
   return {
-    ...placeOf(pod, vmi),
+    ...placeOf(objects),
     part: partOf(objects),
     ...(uid && { madeFor: { uid, createdAt } }),
     revision: vmi.metadata.resourceVersion ?? "",
   };
 }
 
-function placeOf(pod: Pod, vmi: VirtualMachineInstance): Pick<PodSight, "place" | "placedBy"> {
+const madeForOf = ({ pod, madeFor = pod.metadata.labels?.[migrationUidLabel] }: PodObjects) =>
+  madeFor || undefined;
+
+function placeOf(objects: PodObjects): Pick<PodSight, "place" | "placedBy"> {
+  const { pod, vmi } = objects;
   const uid = vmi.status?.migrationState?.migrationUid;
-  if (!uid) return { place: isOnlyPod(pod, vmi) ? "here" : "unknown" };
+  if (!uid) return { place: isOnlyPod(objects) ? "here" : "unknown" };
   const name = activePodName(vmi);
   if (name === undefined) return { place: "unknown" };
   return name === pod.metadata.name ? { place: "here", placedBy: uid } : { place: "elsewhere" };
@@ -75,16 +81,18 @@ function placeOf(pod: Pod, vmi: VirtualMachineInstance): Pick<PodSight, "place" 
  * migration may be missing for a moment, and a pod that a migration brought the guest to then looks the same as one it never reached.
  * The node may be missing, too; then nothing tells the first pod from one that the guest has left.
  */
-function isOnlyPod(pod: Pod, { status }: VirtualMachineInstance): boolean {
-  const { activePods = {}, nodeName } = status ?? {};
+function isOnlyPod(objects: PodObjects): boolean {
+  const { pod, vmi } = objects;
+  const { activePods = {}, nodeName } = vmi.status ?? {};
   const own = pod.metadata.uid ?? "";
-  if (!Object.hasOwn(activePods, own) || pod.metadata.labels?.[migrationUidLabel]) return false;
+  if (!Object.hasOwn(activePods, own) || madeForOf(objects)) return false;
   if (!nodeName || nodeName !== pod.spec.nodeName) return false;
   return Object.entries(activePods).every(([uid, node]) => uid === own || node !== pod.spec.nodeName);
 }
 
-function partOf({ pod, vmi, migrations }: PodObjects): PodPart {
-  const own = asTarget(pod, vmi, migrations);
+function partOf(objects: PodObjects): PodPart {
+  const { pod, vmi, migrations } = objects;
+  const own = asTarget(objects);
   if (own && own !== "none" && own !== "spent") return own;
   const away = migrations.map((migration) => asSource(pod, vmi, migration));
   if (away.includes("left")) return "left";
@@ -92,12 +100,9 @@ function partOf({ pod, vmi, migrations }: PodObjects): PodPart {
   return own ?? "none";
 }
 
-function asTarget(
-  pod: Pod,
-  vmi: VirtualMachineInstance,
-  migrations: readonly VirtualMachineInstanceMigration[],
-): PodPart | undefined {
-  const migrationUid = pod.metadata.labels?.[migrationUidLabel];
+function asTarget(pods: PodObjects): PodPart | undefined {
+  const { pod, vmi, migrations } = pods;
+  const migrationUid = madeForOf(pods);
   if (!migrationUid) return undefined;
   const migration = migrations.find(({ metadata }) => metadata.uid === migrationUid);
   const state = stateOf(vmi, migrationUid);

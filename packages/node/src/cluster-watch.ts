@@ -99,7 +99,8 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
     // What is not known moves nothing.
     if (!vm || !vmi || pod?.metadata.uid !== wanted.uid) return;
     const migrations = view.byIndex(migrationsOfVmi, `${wanted.namespace}/${vm.name}`);
-    const sight = sightOf({ pod, vmi, migrations });
+    // What the pod was made for was proved by its ADD; whoever may edit pods can change the label since.
+    const sight = sightOf({ pod, madeFor: attachment.migrationUid ?? "", vmi, migrations });
     options.departing(attachment, isLeaving(sight));
     const input = inputOf(sight);
     if (input) options.tell(attachment, input);

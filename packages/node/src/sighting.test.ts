@@ -31,7 +31,7 @@ it.each([
   ["unknown", "target", "Named"],
   ["unknown", "arrived", "Switched"],
   ["unknown", "untold", undefined],
-  ["unknown", "spent", "Elsewhere"],
+  ["unknown", "spent", undefined],
   ["unknown", "source", undefined],
 ] as const)("with the guest %s, a pod that is %s is told: %s", (place, part, expected) =>
   expect(inputOf(sight(place, part))?.type).toBe(expected),

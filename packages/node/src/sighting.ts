@@ -31,8 +31,7 @@ export const rules: Readonly<Record<GuestPlace, Readonly<Partial<Record<PodPart,
       candidate: "Expected",
       target: "Named",
       arrived: "Switched",
-      // Made for a migration that is over without it: the guest never came here.
-      spent: "Elsewhere",
+      // spent: made for a migration that is over without it. It has no route, unless the guest came some other way.
     },
   };
 
